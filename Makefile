@@ -1,0 +1,50 @@
+# ImmunoSep multi-omics workflow. `make demo` and `make test` are all that a new machine needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+PYTEST_FLAGS ?=
+# Written by envs/setup.sh where the system tools come from conda, not from apt: SDM=--sdm conda
+-include .setup
+
+.PHONY: help setup demo test test-fast realdata check doctor lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (system tools, .venv); does nothing when all is there
+	@bash envs/setup.sh
+
+demo: setup ## make the demonstration cohort and run the whole workflow on it
+	@$(BIN)/immunosep demo --cores $(CORES) $(SDM)
+
+test: setup ## all tests, with the end-to-end run
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-fast: setup ## the tests that take seconds
+	@$(BIN)/python -m pytest -m "not slow and not e2e and not realdata" $(PYTEST_FLAGS)
+
+realdata: setup ## the workflow on the public data sets in ../shared/data, against their known answers
+	@$(BIN)/python -m pytest -m realdata -rs $(PYTEST_FLAGS)
+
+check: setup ## lint, types, formatting, workflow lint, schema sync
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest -q tests/unit/test_config.py tests/unit/test_envs.py
+
+doctor: ## each tool: the version found, the version wanted
+	@PYTHONPATH=scripts $$(test -x $(BIN)/python && echo $(BIN)/python || echo python3) -m immunosep.doctor
+
+lock: setup ## resolve pyproject.toml anew into envs/requirements.lock
+	@bash envs/lock.sh
+
+clean: ## remove what runs generate; the set-up stays
+	rm -rf resources/demo logs benchmarks .snakemake .realdata .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
