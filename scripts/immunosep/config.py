@@ -1,0 +1,154 @@
+"""The configuration: defaults from the schema, overlays, and a check that names every mistake at once."""
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from immunosep.errors import InputError
+
+SCHEMA_PATH = Path(__file__).resolve().parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def load_schema() -> dict[str, Any]:
+    """Read the configuration's JSON Schema."""
+    with SCHEMA_PATH.open(encoding="utf-8") as handle:
+        schema: dict[str, Any] = yaml.safe_load(handle)
+    return schema
+
+
+def load_config(*paths: str | Path) -> dict[str, Any]:
+    """Read configuration files, each over the ones before, over the defaults.
+
+    Parameters
+    ----------
+    paths
+        YAML files; none gives the defaults.
+
+    Returns
+    -------
+    dict
+        Every key of the schema has a value.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or is no YAML mapping, or when the result breaks the schema; all mistakes at once.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = overlay(merged, _read_yaml(Path(path)))
+    return check_config(merged)
+
+
+def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill defaults and check a configuration against the closed schema.
+
+    Parameters
+    ----------
+    config
+        Parsed configuration; not changed.
+
+    Returns
+    -------
+    dict
+        The configuration with every default filled in.
+
+    Raises
+    ------
+    InputError
+        One line for every unknown key and every wrong value.
+    """
+    from jsonschema import Draft202012Validator
+
+    schema = load_schema()
+    filled: dict[str, Any] = _fill(copy.deepcopy(dict(config)), schema, schema)
+    problems = [
+        line
+        for error in sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: e.json_path)
+        for line in _describe(error)
+    ]
+    if problems:
+        raise InputError("The configuration has {} mistake(s):\n{}".format(len(problems), "\n".join(problems)))
+    return filled
+
+
+def defaults() -> dict[str, Any]:
+    """Return the configuration that the schema's defaults make."""
+    schema = load_schema()
+    filled: dict[str, Any] = _fill({}, schema, schema)
+    return filled
+
+
+def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two configurations; mappings merge key by key, any other value of `top` wins."""
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Give the path of a configuration file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds no mapping of keys to values.")
+    return content
+
+
+def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow a `$ref` of the form ``#/$defs/name``; keys beside it win."""
+    if "$ref" not in schema:
+        return schema
+    target: Mapping[str, Any] = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    return {**target, **schema}
+
+
+def _fill(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """Return `value` with missing properties set to their defaults, at every depth."""
+    schema = _resolve(schema, root)
+    if not isinstance(value, dict):
+        return value
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    for key, sub in properties.items():
+        sub = _resolve(sub, root)
+        if key not in value:
+            if "default" in sub:
+                value[key] = copy.deepcopy(sub["default"])
+            elif "properties" in sub:
+                value[key] = {}
+    other = schema.get("additionalProperties")
+    for key, item in value.items():
+        if key in properties:
+            value[key] = _fill(item, properties[key], root)
+        elif isinstance(other, dict):
+            value[key] = _fill(item, other, root)
+    return value
+
+
+def _describe(error: Any) -> Iterator[str]:
+    """Say one schema error in words a user can act on."""
+    where = ".".join(str(part) for part in error.absolute_path) or "(top level)"
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        for key in sorted(set(error.instance) - set(known)):
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known keys here: {', '.join(known)}."
+            yield f"  {where}: unknown key '{key}'. {hint}"
+    elif error.validator == "enum":
+        allowed = [str(v) for v in error.validator_value]
+        near = difflib.get_close_matches(str(error.instance), allowed, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        yield f"  {where}: '{error.instance}' is not one of {', '.join(allowed)}.{hint}"
+    else:
+        yield f"  {where}: {error.message}"
