@@ -1,0 +1,172 @@
+"""The demonstration: make the synthetic cohort, run the workflow on it, build the report, say what came out.
+
+Every step does nothing where its result is already there, so that a second run ends at once and says so.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from immunosep.config import SCHEMA_PATH, load_config
+from immunosep.errors import InputError
+from immunosep.provenance import code_fingerprint
+
+logger = logging.getLogger(__name__)
+
+PROJECT_ROOT = SCHEMA_PATH.parents[2]
+BASE_CONFIG = PROJECT_ROOT / "config" / "config.yaml"
+DEMO_CONFIG = PROJECT_ROOT / "config" / "demo.yaml"
+STAMP = "cohort.json"
+
+
+def main(cores: int, configfile: Path = DEMO_CONFIG, snakemake_options: Sequence[str] = ()) -> int:
+    """Make the cohort, run the workflow, build the report and print the numbers that matter.
+
+    Parameters
+    ----------
+    cores
+        Jobs' cores in all.
+    configfile
+        Overlay of the default configuration; its manifest's folder becomes the cohort's.
+    snakemake_options
+        Further options for Snakemake, such as ``--sdm conda``.
+
+    Returns
+    -------
+    int
+        Exit code: 0 when everything is there, else Snakemake's.
+
+    Raises
+    ------
+    InputError
+        When another run holds this folder.
+    """
+    config = load_config(BASE_CONFIG, configfile)
+    with _only_run(Path(".snakemake")):
+        cohort = make_cohort(config, Path(config["data_root"]))
+        _say(f"1/3 Cohort: {cohort}")
+        _say("2/3 Workflow: every job is listed as it runs; logs/ holds their logs.")
+        before = _newest(Path("results"))
+        code = run_snakemake(configfile, cores, snakemake_options)
+        if code != 0:
+            return code
+        changed = _newest(Path("results")) != before
+        report = Path("results/report/report.zip")
+        if changed or not report.is_file():
+            _say("3/3 Report: collecting figures and tables.")
+            code = build_report(configfile, report)
+            if code != 0:
+                return code
+        else:
+            _say("3/3 Report: up to date. Nothing was left to do.")
+    _print_summary(config, report)
+    return 0
+
+
+def make_cohort(config: dict[str, Any], folder: Path) -> str:
+    """Write the synthetic cohort unless the one that this configuration and code would make is there.
+
+    Parameters
+    ----------
+    config
+        Checked configuration; `seed` and the `simulate` section decide the cohort.
+    folder
+        Where the cohort goes. A half-written cohort never stands there: it is made beside it and moved.
+
+    Returns
+    -------
+    str
+        What was done, for the user.
+    """
+    recipe = {
+        "seed": config["seed"],
+        "simulate": config["simulate"],
+        "schedule": config["schedule"],
+        "rules": [config[section] for section in ("endotype", "sofa", "sofa_response", "reversal", "survival")],
+        "code": code_fingerprint("immunosep.simulate"),
+    }
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    stamp = folder / STAMP
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")).get("sha256") == digest:
+        return f"{folder} is up to date."
+    from immunosep.simulate import simulate_reads
+
+    partial = folder.with_name(folder.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    simulate_reads(config, partial, config["seed"])
+    (partial / STAMP).write_text(json.dumps({"sha256": digest}) + "\n", encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    return f"written to {folder}."
+
+
+def run_snakemake(configfile: Path, cores: int, options: Sequence[str] = ()) -> int:
+    """Run the workflow in the present folder; return Snakemake's exit code."""
+    # The folder is held by our own lock, which the system frees however a run ends. Snakemake's own lock files stay
+    # after a kill and would ask the user to unlock.
+    command = [*_snakemake(configfile), "--cores", str(cores), "--nolock", "--rerun-incomplete", *options]
+    return subprocess.run(command, check=False).returncode
+
+
+def build_report(configfile: Path, target: Path) -> int:
+    """Write Snakemake's HTML report as a zip; return the exit code."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name("partial_" + target.name)
+    code = subprocess.run([*_snakemake(configfile), "--nolock", "--report", str(partial)], check=False).returncode
+    if code == 0:
+        partial.replace(target)
+    else:
+        partial.unlink(missing_ok=True)
+    return code
+
+
+def _snakemake(configfile: Path) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(PROJECT_ROOT / "workflow" / "Snakefile"),
+        "--configfile",
+        str(configfile),
+    ]
+
+
+@contextmanager
+def _only_run(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock for the time of the block."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "immunosep.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError("Another run works in this folder. Wait for it to end, or stop it.") from None
+        yield
+
+
+def _newest(folder: Path) -> int:
+    """Return the newest modification time below a folder, in ns, the report left out; 0 for an empty one."""
+    times = (p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and "report" not in p.parts)
+    return max(times, default=0)
+
+
+def _print_summary(config: dict[str, Any], report: Path) -> None:
+    from immunosep.summary import summarise
+
+    lines = summarise(Path("results"), config)
+    width = max(len(label) for label, _ in lines)
+    _say("\n".join([f"Report: {report.resolve()} (unzip it and open report.html)", *(f"  {a:<{width}}  {b}" for a, b in lines)]))
+
+
+def _say(text: str) -> None:
+    print(f"\n{text}", flush=True)  # the command's own words to its user
