@@ -1,0 +1,109 @@
+"""What the AnnData objects of all layers share: the table of observations and the flags of the features."""
+
+import logging
+from collections.abc import Iterable
+
+import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_VERSION = "1"
+
+
+def samples(libraries: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a library table that are participants' samples, sorted by library."""
+    return libraries[libraries["sample_type"] == "sample"].sort_values("library", ignore_index=True)
+
+
+def controls(libraries: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a library table that are controls of any kind, sorted by library."""
+    return libraries[libraries["sample_type"] != "sample"].sort_values("library", ignore_index=True)
+
+
+def passing_obs(libraries: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Build `obs` of a layer: one row per sample library that did not fail quality control.
+
+    Parameters
+    ----------
+    libraries
+        A layer's library table (`results/intake/<layer>.tsv`), all text: library, participant, observation and the
+        columns of the manifest.
+    verdicts
+        A layer's verdicts (`results/qc/<layer>_verdicts.tsv`), all text, long: library, metric, value, verdict; the
+        row with metric ``overall`` holds the library's verdict.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by library, sorted. The library table's columns with ``visit_day`` as integer, then ``qc_verdict`` and
+        one ``qc_<metric>`` (float, NaN where not measured) for each metric.
+
+    Raises
+    ------
+    ValueError
+        When a sample library has no overall verdict.
+    """
+    table = samples(libraries).set_index("library")
+    overall = verdicts[verdicts["metric"] == "overall"].set_index("library")["verdict"]
+    missing = table.index.difference(overall.index)
+    if len(missing):
+        raise ValueError(f"libraries without a verdict: {', '.join(missing)}")
+    table["visit_day"] = table["visit_day"].astype("int64")
+    table["qc_verdict"] = overall.reindex(table.index)
+    metrics = verdicts[verdicts["metric"] != "overall"].pivot(index="library", columns="metric", values="value")
+    metrics = metrics.replace("", None).astype("float64").add_prefix("qc_").reindex(table.index)
+    failed = table.index[table["qc_verdict"] == "fail"]
+    if len(failed):
+        logger.info("left out after quality control: %s", ", ".join(failed))
+    obs = pd.concat([table, metrics], axis=1).drop(index=failed)
+    obs.index.name = None
+    return obs.rename_axis(columns=None)
+
+
+def metric_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Turn one row per library, one column per metric into the long table of a layer's metrics.
+
+    Parameters
+    ----------
+    metrics
+        Indexed by library. A missing value means that the metric does not apply to the library; it gets no row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns library, metric, value (float), sorted by library, the metrics in the order of the columns.
+    """
+    wide = metrics.rename_axis(index="library", columns="metric").sort_index()
+    return wide.astype("float64").stack().dropna().rename("value").reset_index()
+
+
+def definer_symbols(gene_sets: pd.DataFrame) -> frozenset[str]:
+    """Return the symbols of the features that define the endotype (`resources/gene_sets.tsv`, set ``definers``)."""
+    return frozenset(gene_sets.loc[gene_sets["gene_set"] == "definers", "symbol"])
+
+
+def drug_symbols(drug_analytes: pd.DataFrame, kind: str) -> frozenset[str]:
+    """Return the symbols of the analytes that a trial drug adds or displaces.
+
+    Parameters
+    ----------
+    drug_analytes
+        `resources/drug_analytes.tsv`: symbol, kind, drug, source.
+    kind
+        ``protein`` or ``transcript``.
+    """
+    return frozenset(drug_analytes.loc[drug_analytes["kind"] == kind, "symbol"])
+
+
+def has_symbol(symbols: pd.Series, wanted: Iterable[str]) -> pd.Series:
+    """Flag the features whose symbol, or any part of a joint symbol such as ``IL12A_IL12B``, is wanted.
+
+    Parameters
+    ----------
+    symbols
+        One text per feature; joint names are split at ``_``, ``;``, ``,`` and ``/``.
+    wanted
+        Symbols to look for.
+    """
+    parts = symbols.str.split(r"[_;,/]", regex=True).explode().str.strip()
+    return parts.isin(frozenset(wanted)).groupby(level=0).any().reindex(symbols.index)

@@ -1,0 +1,80 @@
+"""The steps of the proteome layer, from file to file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from immunosep.io import PathLike, read_table, write_h5ad, write_table
+from immunosep.layer import definer_symbols, drug_symbols
+from immunosep.proteome.matrix import (
+    build_proteome,
+    describe_assays,
+    describe_controls,
+    match_libraries,
+    measure_libraries,
+)
+from immunosep.proteome.npx import read_npx
+
+
+def read_tables(
+    *,
+    tables: Sequence[PathLike],
+    libraries_path: PathLike,
+    data_root: PathLike,
+    values_path: PathLike,
+    unmatched_path: PathLike,
+) -> None:
+    """Read all NPX tables and write the values of libraries and controls, and the samples left out.
+
+    Parameters
+    ----------
+    tables
+        Paths of the distinct tables that the manifest names.
+    libraries_path
+        The layer's library table; its column ``table`` is relative to `data_root`.
+    data_root
+        Folder that the manifest's paths start from.
+    values_path, unmatched_path
+        Targets: parquet of `Matched.values`, TSV of `Matched.unmatched`.
+    """
+    libraries = read_table(libraries_path)
+    name_of = {str(Path(data_root) / name): name for name in libraries["table"].unique()}
+    matched = match_libraries({name_of[str(Path(path))]: read_npx(path) for path in tables}, libraries)
+    matched.values.to_parquet(values_path, index=False)
+    write_table(matched.unmatched, unmatched_path)
+
+
+def measure(
+    *, values_path: PathLike, metrics_path: PathLike, assays_path: PathLike, controls_path: PathLike
+) -> None:
+    """Write the metrics per library, the description per assay and the statistics of the controls."""
+    values = pd.read_parquet(values_path)
+    write_table(measure_libraries(values), metrics_path)
+    write_table(describe_assays(values), assays_path)
+    write_table(describe_controls(values), controls_path)
+
+
+def build(
+    *,
+    values_path: PathLike,
+    libraries_path: PathLike,
+    verdicts_path: PathLike,
+    gene_sets_path: PathLike,
+    drug_analytes_path: PathLike,
+    accessions_path: PathLike,
+    warned_values: str,
+    matrix_path: PathLike,
+) -> None:
+    """Write the AnnData of the libraries that passed; see `matrix.build_proteome`."""
+    accessions = read_table(accessions_path)
+    data = build_proteome(
+        pd.read_parquet(values_path),
+        read_table(libraries_path),
+        read_table(verdicts_path),
+        warned_values=warned_values,
+        definers=definer_symbols(read_table(gene_sets_path)),
+        drugs=drug_symbols(read_table(drug_analytes_path), "protein"),
+        accessions=dict(zip(accessions["symbol"], accessions["uniprot"], strict=True)),
+    )
+    write_h5ad(data, matrix_path)
