@@ -1,0 +1,189 @@
+"""Which samples there are: participants x visits x layers, and for every gap its reason."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from immunosep.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    REPORT_WIDTH,
+    SKY,
+    VERMILLION,
+    house_styled,
+    layer_title,
+    new_figure,
+    note_figure,
+    surrogate_ids,
+)
+
+FIGURE: Final = "availability"
+TITLE: Final = "Samples by participant, visit and layer"
+LETTERS_UP_TO: Final = 60  # rows; above, cells are too low for a letter
+MAX_HEIGHT: Final = 10.0  # inches
+
+
+class State(NamedTuple):
+    """How one cell is drawn and explained."""
+
+    text: str
+    colour: str
+    letter: str
+    ink: str
+
+
+STATES: Final = {
+    "collected": State("collected", "#9CC3DE", "", INK),
+    "failed_qc": State("collected, failed QC", VERMILLION, "F", "white"),
+    "died": State("died", "#4D4D4D", "D", "white"),
+    "discharged": State("discharged", "#B3B3B3", "H", INK),
+    "withdrawn": State("consent withdrawn", BLUE, "W", "white"),
+    "refused": State("refused", PURPLE, "R", INK),
+    "missed": State("missed", ORANGE, "M", INK),
+    "insufficient": State("insufficient material", "#F0E442", "I", INK),
+    "restricted": State("restricted", GREEN, "X", "white"),
+    "no_reason": State("no reason given", SKY, "?", INK),
+    "not_expected": State("not expected", "#F4F4F4", "", INK),
+}
+
+
+def tabulate_availability(
+    completeness: pd.DataFrame, libraries: pd.DataFrame, verdicts: pd.DataFrame, *, seed: int
+) -> pd.DataFrame:
+    """Return the state of every expected sample, without participant codes and in random order.
+
+    Parameters
+    ----------
+    completeness
+        ``results/intake/completeness.tsv`` (participant, visit_day, layer, specimen, status, reason), read as text.
+    libraries
+        ``results/intake/libraries.tsv`` (library, participant, visit_day, layer, specimen), read as text.
+    verdicts
+        ``results/qc/verdicts.tsv`` (library, metric, verdict), read as text; a sample whose every library failed is
+        shown as failed.
+    seed
+        The seed of the configuration.
+
+    Returns
+    -------
+    DataFrame
+        row, layer (the microbiome by body site where the table tells them apart), visit_day, state (a key of `STATES`).
+        Visits on which nobody gave any sample are left out.
+    """
+    table = completeness.copy()
+    table["layer"] = _site_layers(table)
+    table["visit_day"] = table["visit_day"].astype(int)
+    table["state"] = np.where(table["status"] == "collected", "collected", table["reason"])
+    table.loc[table["status"] == "not_expected", "state"] = "not_expected"
+    table.loc[~table["state"].isin(list(STATES)), "state"] = "no_reason"
+    failed = _failed_samples(libraries, verdicts)
+    keys = pd.MultiIndex.from_frame(table[["participant", "visit_day", "layer"]])
+    table.loc[keys.isin(failed) & (table["state"] == "collected").to_numpy(), "state"] = "failed_qc"
+    seen = table.loc[table["state"].isin(["collected", "failed_qc"]), "visit_day"].unique()
+    table = table[table["visit_day"].isin(seen)]
+    table["row"] = table["participant"].map(surrogate_ids(table["participant"], seed, FIGURE))
+    return table[["row", "layer", "visit_day", "state"]].sort_values(["row", "layer", "visit_day"], ignore_index=True)
+
+
+@house_styled
+def plot_availability(table: pd.DataFrame) -> Figure:
+    """Draw one panel per layer, a row per participant and a column per visit; above each column its number of samples.
+
+    Parameters
+    ----------
+    table
+        As `tabulate_availability` returns it.
+    """
+    if table.empty:
+        return note_figure(TITLE, "No sample expected")
+    rows = sorted(table["row"].unique())
+    layers = sorted(table["layer"].unique(), key=_layer_order)
+    days = {layer: sorted(table.loc[table["layer"] == layer, "visit_day"].unique()) for layer in layers}
+    figure = new_figure(width=REPORT_WIDTH, height=min(MAX_HEIGHT, 1.9 + 0.13 * len(rows)))
+    panels = figure.subplots(
+        1, len(layers), sharey=True, squeeze=False, width_ratios=[len(days[layer]) for layer in layers]
+    )[0]
+    for axes, layer in zip(panels, layers, strict=True):
+        _draw_layer(axes, table[table["layer"] == layer], rows, days[layer])
+        axes.set_title(layer_title(layer).replace(", ", ",\n"), fontsize=8.5, pad=14, loc="center")
+    panels[0].set_ylabel(f"Participants in random order (N = {len(rows)})")
+    figure.supxlabel("Visit (day)", fontsize=9)
+    present = set(table["state"])
+    handles = [
+        Patch(facecolor=state.colour, edgecolor="#BBBBBB", linewidth=0.5, label=f"{state.letter}  {state.text}".strip())
+        for name, state in STATES.items()
+        if name in present
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    total = int(table["state"].isin(["collected", "failed_qc"]).sum())
+    figure.suptitle(f"{TITLE} ({total} samples)", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    return figure
+
+
+def _site_layers(table: pd.DataFrame) -> pd.Series:
+    """Return the layer, for the microbiome joined to its body site where there is one."""
+    if "specimen" not in table:
+        return table["layer"]
+    apart = (table["layer"] == "microbiome") & (table["specimen"] != "")
+    return table["layer"].where(~apart, table["layer"] + "_" + table["specimen"])
+
+
+def _failed_samples(libraries: pd.DataFrame, verdicts: pd.DataFrame) -> pd.MultiIndex:
+    """Return participant, visit and layer of the samples none of whose libraries passed QC."""
+    overall = verdicts.loc[verdicts["metric"] == "overall", ["library", "verdict"]]
+    judged = libraries.assign(layer=_site_layers(libraries)).merge(overall, on="library")
+    judged["visit_day"] = judged["visit_day"].astype(int)
+    lost = (judged["verdict"] == "fail").groupby([judged["participant"], judged["visit_day"], judged["layer"]]).all()
+    return lost.index[lost]
+
+
+def _draw_layer(axes: Axes, cells: pd.DataFrame, rows: list[str], days: list[int]) -> None:
+    """Draw the cells of one layer, their letters and the numbers of samples."""
+    names = list(STATES)
+    wide = cells.assign(code=cells["state"].map(names.index)).pivot(index="row", columns="visit_day", values="code")
+    codes = wide.reindex(index=rows, columns=days).fillna(names.index("not_expected")).to_numpy()
+    colours = ListedColormap([state.colour for state in STATES.values()])
+    norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
+    axes.imshow(codes, cmap=colours, norm=norm, aspect="auto", interpolation="nearest")
+    axes.set_xticks(np.arange(0.5, len(days) - 1), minor=True)
+    if len(rows) <= LETTERS_UP_TO:
+        axes.set_yticks(np.arange(0.5, len(rows) - 1), minor=True)
+        for (row, column), code in np.ndenumerate(codes.astype(int)):
+            state = STATES[names[code]]
+            if state.letter:
+                axes.text(column, row, state.letter, ha="center", va="center_baseline", fontsize=5.5, color=state.ink)
+    axes.grid(which="minor", color="white", linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.set_xticks(range(len(days)), [str(day) for day in days])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    present = np.isin(codes, [names.index("collected"), names.index("failed_qc")]).sum(axis=0)
+    for column, number in enumerate(present):
+        axes.annotate(
+            str(number),
+            (column, 1),
+            (0, 3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            color="#5A5A5A",
+        )
+
+
+def _layer_order(layer: str) -> tuple[int, str]:
+    """Sort key: layers in the order in which the workflow names them, then unknown ones by name."""
+    order = ("rna", "atac", "proteome", "microbiome", "flow", "cytokine", "metabolome")
+    family = layer.split("_")[0]
+    return (order.index(family) if family in order else len(order), layer)
