@@ -1,0 +1,171 @@
+"""How good the predictions are: discrimination, calibration, and their uncertainty over participants."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score, roc_curve
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+PERFORMANCE = (
+    "task",
+    "model",
+    "feature_set",
+    "n",
+    "n_positive",
+    "prevalence",
+    "auroc",
+    "auroc_low",
+    "auroc_high",
+    "auroc_sd",
+    "auprc",
+    "brier",
+    "brier_scaled",
+    "balanced_accuracy",
+    "calibration_slope",
+    "calibration_intercept",
+    "note",
+)
+CALIBRATION_BINS = 5
+
+
+def average_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per model, feature set and participant: score and probability averaged over repeats."""
+    return predictions.groupby(["model", "feature_set", "participant"], sort=True, as_index=False).agg(
+        label=("label", "first"), score=("score", "mean"), probability=("probability", "mean")
+    )
+
+
+def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Return one row per model and feature set.
+
+    Parameters
+    ----------
+    predictions
+        repeat, participant, model, feature_set, label, probability, score (log odds above the training prevalence,
+        which can be compared across folds).
+    task
+        Name, for the first column.
+    bootstrap, seed
+        Resamples of participants for the 95 % percentile interval of the AUROC, and their seed. The interval holds the
+        fitted models fixed; `auroc_sd`, over repeats, shows what refolding adds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `PERFORMANCE`. n differs between models where participants lack a layer.
+    """
+    rows = []
+    repeats = {
+        key: part.groupby("repeat").apply(lambda r: auroc(r["label"], r["score"]), include_groups=False).std()
+        for key, part in predictions.groupby(["model", "feature_set"])
+    }
+    for (model, feature_set), part in average_repeats(predictions).groupby(["model", "feature_set"], sort=True):
+        label, probability = part["label"].to_numpy(), part["probability"].to_numpy()
+        score = part["score"].to_numpy()
+        row = {"task": task, "model": model, "feature_set": feature_set, "n": len(part), "n_positive": label.sum()}
+        if np.unique(label).size < 2:
+            rows.append({**row, "note": "one class only among the participants with this layer"})
+            continue
+        low, high = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
+        slope, intercept = calibration_line(label, probability)
+        brier = float(np.mean((probability - label) ** 2))
+        prevalence = float(label.mean())
+        rows.append(
+            {
+                **row,
+                "prevalence": prevalence,
+                "auroc": auroc(label, score),
+                "auroc_low": low,
+                "auroc_high": high,
+                "auroc_sd": repeats[model, feature_set],
+                "auprc": average_precision_score(label, score),
+                "brier": brier,
+                "brier_scaled": 1 - brier / (prevalence * (1 - prevalence)),
+                "balanced_accuracy": balanced_accuracy_score(label, score > 0),
+                "calibration_slope": slope,
+                "calibration_intercept": intercept,
+                "note": "",
+            }
+        )
+    return pd.DataFrame(rows, columns=list(PERFORMANCE))
+
+
+def auroc(labels: NDArray | pd.Series, scores: NDArray | pd.Series) -> float:
+    """Return the area under the ROC curve; NaN with one class."""
+    # Scores of one fold differ from equal ones of another in the last bits; rounding keeps their ties.
+    return float(roc_auc_score(labels, np.round(scores, 9))) if np.unique(labels).size == 2 else float("nan")
+
+
+def bootstrap_auroc(labels: NDArray[np.int_], scores: Array, *, resamples: int, seed: int) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the AUROC over resampled participants.
+
+    The AUROC of a resample is a weighted count of the pairs that are in order; the weights of all resamples are
+    multiplied with the matrix of pairs at once. Resamples with one class are left out.
+    """
+    generator = np.random.default_rng(seed)
+    size = labels.size
+    weights = generator.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
+    scores = np.round(scores, 9)
+    positive, negative = scores[labels == 1], scores[labels == 0]
+    ordered = (positive[:, None] > negative).astype(np.float64) + 0.5 * (positive[:, None] == negative)
+    up, down = weights[:, labels == 1], weights[:, labels == 0]
+    pairs = up.sum(axis=1) * down.sum(axis=1)
+    valid = pairs > 0
+    areas = ((up @ ordered) * down).sum(axis=1)[valid] / pairs[valid]
+    low, high = np.quantile(areas, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def calibration_line(labels: NDArray[np.int_], probability: Array) -> tuple[float, float]:
+    """Return slope and intercept of the logistic regression of the label on the predicted log odds; ideal 1 and 0.
+
+    NaN where all predictions are equal or the classes separate perfectly, because no finite line exists.
+    """
+    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
+    log_odds = np.log(clipped / (1 - clipped))
+    if np.ptp(log_odds) < 1e-9 or log_odds[labels == 1].min() > log_odds[labels == 0].max():
+        return float("nan"), float("nan")
+    line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, None], labels)
+    return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def curves_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Return the points of ROC and calibration curves.
+
+    Returns
+    -------
+    pandas.DataFrame
+        task, model, feature_set, curve, x, y, n. `roc`: false and true positive rate. `calibration`: mean prediction
+        and observed fraction in bins of equal size, with the bin's n.
+    """
+    parts = []
+    for (model, feature_set), part in average_repeats(predictions).groupby(["model", "feature_set"], sort=True):
+        label, probability = part["label"].to_numpy(), part["probability"].to_numpy()
+        if np.unique(label).size < 2:
+            continue
+        false, true, _ = roc_curve(label, np.round(part["score"], 9))
+        parts.append(pd.DataFrame({"curve": "roc", "x": false, "y": true, "n": len(part)}))
+        order = np.argsort(probability, kind="stable")
+        bins = [rows for rows in np.array_split(order, CALIBRATION_BINS) if rows.size]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "curve": "calibration",
+                    "x": [probability[rows].mean() for rows in bins],
+                    "y": [label[rows].mean() for rows in bins],
+                    "n": [rows.size for rows in bins],
+                }
+            )
+        )
+        for table in parts[-2:]:
+            table.insert(0, "feature_set", feature_set)
+            table.insert(0, "model", model)
+            table.insert(0, "task", task)
+    columns = ["task", "model", "feature_set", "curve", "x", "y", "n"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -1,0 +1,87 @@
+"""Folds of participants: written once per task from the labels alone, shared by all models and layers."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+Rows = NDArray[np.intp]
+
+
+def derive_seed(seed: int, *parts: object) -> int:
+    """Return a seed for one step: the same for the same names, on every machine, unrelated for others."""
+    text = "|".join(map(str, (seed, *parts)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % (2**31 - 1)
+
+
+def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd.DataFrame:
+    """Assign each participant to one test fold per repeat, stratified by label.
+
+    Parameters
+    ----------
+    labels
+        0 or 1 by participant, each participant once. Their order does not matter.
+    folds, repeats
+        Number of folds and of repeats.
+    seed
+        Seed of the configuration.
+
+    Returns
+    -------
+    pandas.DataFrame
+        participant, repeat (from 1), fold (from 1), digest: SHA-256 of the assignment, the same in every row.
+    """
+    labels = labels.sort_index()
+    if labels.index.has_duplicates:
+        raise ValueError("a participant has more than one label")
+    parts = []
+    for repeat in range(1, repeats + 1):
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=derive_seed(seed, "outer", repeat))
+        fold = np.zeros(len(labels), dtype=int)
+        for number, (_, test) in enumerate(splitter.split(labels, labels), start=1):
+            fold[test] = number
+        parts.append(pd.DataFrame({"participant": labels.index, "repeat": repeat, "fold": fold}))
+    columns = ["participant", "repeat", "fold"]
+    table = pd.concat(parts, ignore_index=True) if parts and len(labels) else pd.DataFrame(columns=columns)
+    return table.assign(digest=folds_digest(table))
+
+
+def folds_digest(folds: pd.DataFrame) -> str:
+    """Return the SHA-256 of the assignment, whatever the order of its rows."""
+    rows = folds[["participant", "repeat", "fold"]].astype(str).agg("\t".join, axis=1)
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+
+
+def grouped_folds(
+    participants: NDArray[np.str_], labels: NDArray[np.int_], *, folds: int, seed: int
+) -> Iterator[tuple[Rows, Rows]]:
+    """Yield (training rows, validation rows) with all rows of a participant on one side, stratified by label.
+
+    Parameters
+    ----------
+    participants, labels
+        Per row. All rows of a participant have the same label.
+    folds
+        Wanted number; reduced to the size of the smaller class.
+    seed
+        Seed.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than two participants.
+    """
+    names, first = np.unique(participants, return_index=True)
+    person_labels = labels[first]
+    smallest = int(np.bincount(person_labels).min())
+    if smallest < 2 or np.unique(person_labels).size < 2:
+        raise ValueError("each class needs two participants in the training fold")
+    splitter = StratifiedKFold(min(folds, smallest), shuffle=True, random_state=seed)
+    for train, valid in splitter.split(names, person_labels):
+        yield (
+            np.flatnonzero(np.isin(participants, names[train])),
+            np.flatnonzero(np.isin(participants, names[valid])),
+        )

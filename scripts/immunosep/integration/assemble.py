@@ -1,0 +1,163 @@
+"""Layers to one MuData: rows are observations (participant x visit), one modality per layer and body site."""
+
+import logging
+import re
+from collections.abc import Mapping
+
+import mudata
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from immunosep.errors import InputError
+from immunosep.io import PathLike, atomic_path, read_h5ad
+
+logger = logging.getLogger(__name__)
+
+#: Columns of the MuData's own obs; labels follow them where the role may see them.
+KEYS = ("participant", "site", "country", "visit_day")
+
+_DAY = re.compile(r"^(?P<participant>.+)-D(?P<day>\d{2,})$")
+
+
+def read_layer(path: PathLike, layer: str) -> dict[str, AnnData]:
+    """Read a layer's matrix as modalities.
+
+    Parameters
+    ----------
+    path
+        `.h5ad` (`obs` with `observation`, or `obs_names` that are observation ids), or `.tsv` (also `.tsv.gz`): the
+        first column holds the observation id, every other column a feature; empty cells are missing values.
+    layer
+        Name of the layer. A microbiome matrix with a `specimen` column becomes one modality per body site.
+
+    Returns
+    -------
+    dict of AnnData
+        By modality name; `obs_names` are observation ids.
+
+    Raises
+    ------
+    InputError
+        If an id is empty or repeated, or a cell is not a number.
+    """
+    name = str(path)
+    data = read_h5ad(path) if name.endswith(".h5ad") else _read_matrix(path)
+    if layer == "microbiome" and "specimen" in data.obs:
+        sites = sorted(data.obs["specimen"].astype(str).unique())
+        parts = {f"microbiome_{site}": data[data.obs["specimen"].astype(str) == site].copy() for site in sites}
+    else:
+        parts = {layer: data}
+    return {modality: to_observations(part, modality, name) for modality, part in parts.items()}
+
+
+def to_observations(data: AnnData, modality: str, source: str) -> AnnData:
+    """Rename the rows of a layer to observations and sort them; the library name moves to `obs["library"]`.
+
+    Raises
+    ------
+    InputError
+        If two rows are the same observation: which repeat to keep is a decision, not a default.
+    """
+    obs = data.obs.copy()
+    given = "observation" in obs
+    names = obs["observation"].astype(str) if given else pd.Series(data.obs_names.astype(str), index=obs.index)
+    repeated = names[names.duplicated(keep=False)]
+    if len(repeated):
+        listed = "; ".join(
+            f"{observation}: {', '.join(map(str, rows.index))}" for observation, rows in repeated.groupby(repeated)
+        )
+        raise InputError(
+            f"{source}: layer {modality} holds more than one row per participant and visit ({listed}). "
+            "Keep one: set the others to collected=no with missing_reason in the manifest."
+        )
+    if (names.str.strip() == "").any():
+        raise InputError(f"{source}: layer {modality} has a row without an observation id.")
+    parsed = names.str.extract(_DAY)
+    if "participant" not in obs:
+        obs["participant"] = parsed["participant"].fillna(names).to_numpy()
+    if "visit_day" not in obs:
+        obs["visit_day"] = pd.to_numeric(parsed["day"]).to_numpy()
+    obs["visit_day"] = pd.to_numeric(obs["visit_day"]).astype("float64")
+    if given:
+        obs["library"] = data.obs_names.astype(str)
+        obs = obs.drop(columns="observation")
+    result = data.copy()
+    result.obs = obs
+    result.obs_names = names.to_numpy()
+    result.obs.index.name = None
+    return result[np.argsort(result.obs_names.to_numpy(), kind="stable")].copy()
+
+
+def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = None) -> mudata.MuData:
+    """Join modalities by observation.
+
+    Parameters
+    ----------
+    modalities
+        By name, rows named by observation (`to_observations`).
+    labels
+        Label table with a `participant` column, already reduced to what the role may see; None for no labels.
+
+    Returns
+    -------
+    MuData
+        `obs_names` sorted; `obs`: `KEYS`, then the label columns, repeated over a participant's visits.
+
+    Raises
+    ------
+    InputError
+        If there is no layer, or layers disagree about a participant's key.
+    """
+    if not modalities:
+        raise InputError("no layer to join: enable a layer or give a matrix under layers.<name>.matrix")
+    keys = pd.concat([_keys(data) for data in modalities.values()])
+    obs = keys.groupby(level=0, sort=True).first()
+    for column in KEYS:
+        seen = keys[column].dropna().groupby(level=0).nunique()
+        if (seen > 1).any():
+            raise InputError(f"layers disagree about {column} of {', '.join(seen.index[seen > 1])}")
+    if labels is not None:
+        extra = labels.set_index("participant").drop(columns=[c for c in KEYS if c in labels])
+        unknown = sorted(set(obs["participant"]) - set(extra.index))
+        if unknown:
+            logger.info("%d participants have omics and no labels: %s", len(unknown), ", ".join(unknown))
+        obs = obs.join(extra, on="participant")
+    with mudata.set_options(pull_on_update=False):
+        joined = mudata.MuData(dict(modalities))
+        joined = joined[np.argsort(joined.obs_names.to_numpy(), kind="stable")].copy()
+        obs = obs.loc[joined.obs_names]
+        for column in obs:
+            values = obs[column]
+            joined.obs[column] = values if pd.api.types.is_numeric_dtype(values) else values.fillna("").astype(str)
+    joined.uns["immunosep"] = {"schema_version": "1", "modalities": sorted(modalities)}
+    logger.info("MuData: %d observations, %s", joined.n_obs, {k: v.shape for k, v in joined.mod.items()})
+    return joined
+
+
+def write_h5mu(data: mudata.MuData, path: PathLike) -> None:
+    """Write a MuData file, compressed, in one step."""
+    with atomic_path(path) as temporary:
+        data.write(temporary, compression="gzip")
+
+
+def _keys(data: AnnData) -> pd.DataFrame:
+    """Return the key columns of a modality; missing ones as missing values."""
+    return data.obs.reindex(columns=list(KEYS)).astype({"visit_day": "float64"})
+
+
+def _read_matrix(path: PathLike) -> AnnData:
+    """Read a table of observations x features."""
+    table = pd.read_csv(path, sep="\t", dtype={0: str}, index_col=0)
+    table.index = table.index.astype(str)
+    bad = [str(column) for column in table if not pd.api.types.is_numeric_dtype(table[column])]
+    if bad:
+        raise InputError(
+            f"{path}: {len(bad)} columns hold text where numbers are expected, first {', '.join(bad[:5])}. "
+            "The first column is the observation id, every other column a feature."
+        )
+    return AnnData(
+        table.to_numpy(dtype=np.float32),
+        obs=pd.DataFrame(index=table.index),
+        var=pd.DataFrame(index=table.columns.astype(str)),
+    )

@@ -1,0 +1,234 @@
+"""The tables around a factor model: factors, top weights, variance explained, associations."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from mudata import MuData
+from numpy.typing import NDArray
+from scipy import stats
+
+from immunosep.errors import InputError
+from immunosep.integration.mofa import MofaError, MofaFit, fit_mofa, most_variable
+from immunosep.io import PathLike
+
+logger = logging.getLogger(__name__)
+
+#: obs columns of the layers that describe how a library was made, not the patient.
+TECHNICAL = ("batch", "plate", "run", "site", "country", "visit_day")
+CLINICAL = ("age_years", "sex", "sofa_baseline")
+#: Label-table columns that are no labels.
+NOT_LABELS = ("participant", "site", "participant_code", "country", "baseline_source")
+#: A variable is tested with at least this many samples; below it a p value says nothing.
+MIN_SAMPLES = 8
+
+
+def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[dict[str, NDArray], dict[str, list[str]]]:
+    """Return each modality on all observations (NaN where not measured) and the feature names.
+
+    Parameters
+    ----------
+    data
+        MuData; X of each modality on its documented normalised scale.
+    max_features
+        Per modality, the most variable features are kept.
+    min_features
+        A modality with fewer features that vary is left out, with a line in the log.
+
+    Returns
+    -------
+    views, features
+        (n, D) matrices and lists of D names, by modality.
+    """
+    views, features = {}, {}
+    for name, modality in data.mod.items():
+        matrix = dense(modality.X)
+        chosen = most_variable(matrix, max_features)
+        if chosen.size < min_features:
+            logger.warning("layer %s left out of MOFA: %d features vary, %d needed", name, chosen.size, min_features)
+            continue
+        full = np.full((data.n_obs, chosen.size), np.nan)
+        full[data.obs_names.get_indexer(modality.obs_names)] = matrix[:, chosen]
+        views[name], features[name] = full, modality.var_names[chosen].tolist()
+    return views, features
+
+
+def fit_cohort(
+    data: MuData,
+    *,
+    factors: int,
+    max_features: int,
+    min_features: int,
+    iterations: int,
+    convergence: str,
+    drop_r2: float,
+    seed: int,
+    save_to: PathLike,
+) -> tuple[MofaFit, dict[str, list[str]]]:
+    """Fit MOFA to all observations, for description. Prediction fits its own inside each fold.
+
+    Returns
+    -------
+    fit, features
+        The model and the feature names of its views.
+
+    Raises
+    ------
+    InputError
+        If no layer has enough features, or no factor explains `drop_r2` of any layer.
+    """
+    views, features = cohort_views(data, max_features, min_features)
+    if not views:
+        raise InputError(f"no layer has {min_features} features that vary (integration.min_features)")
+    try:
+        fit = fit_mofa(
+            views,
+            factors=factors,
+            seed=seed,
+            iterations=iterations,
+            convergence=convergence,  # type: ignore[arg-type]
+            drop_r2=drop_r2,
+            names=data.obs_names.tolist(),
+            features=features,
+            save_to=save_to,
+        )
+    except MofaError as error:
+        raise InputError(f"{error} (integration.drop_r2 is {drop_r2})") from error
+    return fit, features
+
+
+def factors_table(data: MuData, fit: MofaFit) -> pd.DataFrame:
+    """Return observation, participant, visit_day and one column per factor."""
+    table = data.obs[["participant", "visit_day"]].reset_index(names="observation")
+    for index in range(fit.n_factors):
+        table[f"factor{index + 1}"] = fit.factors[:, index]
+    return table
+
+
+def weights_table(data: MuData, fit: MofaFit, features: dict[str, list[str]], top: int = 50) -> pd.DataFrame:
+    """Return the largest weights of each view and factor: layer, factor, rank, feature, symbol, weight."""
+    parts = []
+    for view in fit.views:
+        symbols = data.mod[view].var.get("symbol")
+        weights = fit.weights[view]
+        order = np.argsort(-np.abs(weights), axis=0, kind="stable")[:top]
+        names = np.asarray(features[view])
+        for factor in range(fit.n_factors):
+            rows = order[:, factor]
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "layer": view,
+                        "factor": f"factor{factor + 1}",
+                        "rank": np.arange(1, rows.size + 1),
+                        "feature": names[rows],
+                        "symbol": "" if symbols is None else symbols.loc[names[rows]].astype(str).to_numpy(),
+                        "weight": weights[rows, factor],
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def variance_table(fit: MofaFit) -> pd.DataFrame:
+    """Return layer, factor, r2; the row `total` is the variance explained by all factors of the view together."""
+    table = pd.DataFrame(
+        fit.variance_explained, index=list(fit.views), columns=[f"factor{k + 1}" for k in range(fit.n_factors)]
+    )
+    table["total"] = fit.variance_total
+    return table.rename_axis("layer").reset_index().melt(id_vars="layer", var_name="factor", value_name="r2")
+
+
+def observation_variables(data: MuData, participants: pd.DataFrame | None) -> pd.DataFrame:
+    """Return what factors are compared with, one row per observation.
+
+    Parameters
+    ----------
+    data
+        MuData whose obs holds the labels that the role may see.
+    participants
+        Clinical table of participants with `site` and `participant_code`, or None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns named `<kind>|<variable>`, kind one of technical, clinical, label; indexed by observation.
+    """
+    columns: dict[str, pd.Series] = {}
+    for name in ("site", "country", "visit_day"):
+        columns[f"technical|{name}"] = data.obs[name]
+    for modality, layer in data.mod.items():
+        for name in layer.obs:
+            if name.startswith("qc_") and name != "qc_verdict" or name in TECHNICAL and name not in data.obs:
+                columns[f"technical|{modality}:{name}"] = layer.obs[name].reindex(data.obs_names)
+    if participants is not None:
+        indexed = participants.set_index(participants["site"] + "-" + participants["participant_code"])
+        for name in CLINICAL:
+            if name in indexed:
+                columns[f"clinical|{name}"] = data.obs["participant"].map(indexed[name])
+    for name in data.obs.columns.difference(["visit_day", *NOT_LABELS], sort=False):
+        kind = "clinical" if name in CLINICAL else "label"
+        columns.setdefault(f"{kind}|{name}", data.obs[name])
+    return pd.DataFrame(columns, index=data.obs_names)
+
+
+def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
+    """Test every factor against every variable.
+
+    A numeric variable is tested by Spearman's correlation, a category by Kruskal and Wallis with eta squared as effect
+    (the share of the factor's variance that lies between groups). Visits of one participant are not independent: the p
+    values rank variables and are no proof.
+
+    Parameters
+    ----------
+    factors
+        Numeric, one column per factor.
+    variables
+        Same index; columns `<kind>|<variable>`; text or numbers, missing as NaN or empty text.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind, variable, factor, test, n, groups, effect, p_value, q_value (Benjamini-Hochberg over all tests of the table).
+    """
+    rows = []
+    for name in variables:
+        kind, _, variable = str(name).partition("|")
+        text = variables[name].astype(object).where(variables[name].notna(), "").astype(str).str.strip()
+        known = (text != "").to_numpy()
+        number = pd.to_numeric(text.where(known), errors="coerce")
+        numeric = known.any() and number[known].notna().all()
+        values = number.to_numpy()[known] if numeric else text.to_numpy()[known]
+        levels, counts = np.unique(values, return_counts=True)
+        if values.size < MIN_SAMPLES or levels.size < 2 or (not numeric and (counts > 1).sum() < 2):
+            continue
+        for factor in factors:
+            score = factors[factor].to_numpy()[known]
+            if numeric:
+                effect, p = stats.spearmanr(score, values)
+                test = "spearman"
+            else:
+                effect, p = eta_squared(score, values), stats.kruskal(*(score[values == level] for level in levels))[1]
+                test = "kruskal"
+            rows.append((kind, variable, factor, test, values.size, levels.size, effect, p))
+    header = ["kind", "variable", "factor", "test", "n", "groups", "effect", "p_value"]
+    table = pd.DataFrame(rows, columns=header)
+    table["q_value"] = stats.false_discovery_control(table["p_value"]) if len(table) else pd.Series(dtype=float)
+    technical = table[(table["kind"] == "technical") & (table["q_value"] < 0.05) & (table["effect"].abs() > 0.5)]
+    for row in technical.itertuples():
+        logger.warning("%s follows the technical variable %s (%s %.2f)", row.factor, row.variable, row.test, row.effect)
+    return table
+
+
+def eta_squared(values: NDArray, groups: Sequence | NDArray) -> float:
+    """Return the between-group share of the sum of squares, 0 to 1."""
+    frame = pd.DataFrame({"value": values, "group": groups})
+    centred = frame["value"] - frame["value"].mean()
+    between = centred.groupby(frame["group"]).transform("mean")
+    return float((between**2).sum() / (centred**2).sum())
+
+
+def dense(matrix: object) -> NDArray[np.float64]:
+    """Return X as a dense float64 matrix."""
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float64)
