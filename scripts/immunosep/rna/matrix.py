@@ -1,0 +1,158 @@
+"""The RNA layer as AnnData: counts, variance-stabilised values, QC."""
+
+import logging
+import warnings
+
+import anndata as ad
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydeseq2.dds import DeseqDataSet
+
+from immunosep.errors import InputError
+from immunosep.genes import read_genes
+from immunosep.io import PathLike, read_h5ad, read_table, write_h5ad, write_table
+from immunosep.layer import SCHEMA_VERSION, passing_obs
+
+logger = logging.getLogger(__name__)
+
+# Below this number of libraries no trend of the dispersion can be estimated.
+MIN_LIBRARIES = 3
+
+
+def build_rna(
+    counts: PathLike,
+    genes: PathLike,
+    libraries: PathLike,
+    verdicts: PathLike,
+    min_count: int,
+    min_fraction: float,
+    threads: int,
+    matrix_path: PathLike,
+    genes_path: PathLike,
+) -> None:
+    """Write the AnnData of the passing libraries and the list of genes with what became of each.
+
+    Parameters
+    ----------
+    counts
+        `.h5ad` of `count_genes`, all libraries.
+    genes
+        Table of genes.
+    libraries, verdicts
+        Library table and verdicts of the layer.
+    min_count, min_fraction
+        A gene is kept when it reaches `min_count` in this fraction of the passing libraries. Globin genes that reach it
+        stay in the matrix, flagged.
+    threads
+        Processes for the dispersion estimates; the result does not depend on it.
+    matrix_path
+        Target `.h5ad`: `layers["counts"]` raw counts, `X` variance-stabilised (log2 scale).
+    genes_path
+        Target table: gene_id, symbol, n_libraries (that reach `min_count`), kept.
+    """
+    obs = passing_obs(read_table(libraries), read_table(verdicts))
+    _require_libraries(len(obs))
+    everything = read_h5ad(counts)[obs.index]
+    var = read_genes(genes).loc[everything.var_names]
+    reached = (np.asarray(everything.X) >= min_count).sum(axis=0)
+    kept = reached >= max(1, np.ceil(min_fraction * len(obs)))
+    if not (kept & ~var["globin"].to_numpy()).any():
+        raise InputError(
+            f"RNA: no gene reaches {min_count} reads in {min_fraction:.0%} of the {len(obs)} libraries that passed QC. "
+            "Check that the transcriptome is the sample's species, or lower layers.rna.min_count and min_fraction."
+        )
+    table = var[["symbol"]].assign(n_libraries=reached, kept=kept).rename_axis("gene_id").reset_index()
+    values = np.asarray(everything.X)[:, kept]
+    var = var.loc[kept]
+    transformed, size_factors, method = stabilise(values, ~var["globin"].to_numpy(), threads)
+    data = ad.AnnData(
+        X=transformed.astype(np.float32),
+        obs=obs.assign(size_factor=size_factors),
+        var=var.rename_axis(None),
+        layers={"counts": values.astype(np.int32)},
+        uns={
+            "immunosep": {
+                "schema_version": SCHEMA_VERSION,
+                "layer": "rna",
+                "scale": "variance-stabilised counts (log2)",
+                "size_factors": f"{method}, globin genes left out",
+                "min_count": min_count,
+                "min_fraction": min_fraction,
+            }
+        },
+    )
+    logger.info("%d libraries, %d of %d genes kept", data.n_obs, data.n_vars, everything.n_vars)
+    write_h5ad(data, matrix_path)
+    write_table(table, genes_path)
+
+
+def _require_libraries(n: int) -> None:
+    if n < MIN_LIBRARIES:
+        raise InputError(
+            f"RNA: {n} libraries passed QC, and the variance-stabilising transformation needs at least {MIN_LIBRARIES}. "
+            "See results/qc/rna_verdicts.tsv for the reasons, or set layers.rna.enabled: false."
+        )
+
+
+def stabilise(
+    counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], threads: int = 1
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], str]:
+    """Apply DESeq2's variance-stabilising transformation, blind to every design.
+
+    Size factors are medians of ratios over the control genes. Where each of them has a zero in some library, which
+    happens in large cohorts, DESeq2's ``poscounts`` takes the place of the ratio method.
+
+    Parameters
+    ----------
+    counts
+        Shape (libraries, genes); no library and no gene is all zero.
+    controls
+        Shape (genes,). Genes that the size factors rest on.
+    threads
+        Processes for the dispersion estimates.
+
+    Returns
+    -------
+    transformed : numpy.ndarray
+        Shape (libraries, genes), log2 scale.
+    size_factors : numpy.ndarray
+        Shape (libraries,).
+    method : str
+        ``ratio`` or ``poscounts``.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than three libraries or one has no count in a control gene.
+
+    References
+    ----------
+    Anders and Huber 2010, doi 10.1186/gb-2010-11-10-r106; PyDESeq2, doi 10.1093/bioinformatics/btad547.
+    """
+    _require_libraries(len(counts))
+    empty = np.flatnonzero(counts[:, controls].sum(axis=1) == 0)
+    if len(empty):
+        raise InputError(
+            f"RNA: {len(empty)} of the libraries that passed QC have no read in any gene but globin. "
+            "Set fail_below for qc.rna.detected_genes so that they are left out."
+        )
+    method = "ratio" if (counts[:, controls] > 0).all(axis=0).any() else "poscounts"
+    index = [str(row) for row in range(len(counts))]
+    dataset = DeseqDataSet(
+        counts=pd.DataFrame(counts, index=index),
+        metadata=pd.DataFrame({"all": ["one"] * len(counts)}, index=index),
+        design="~1",
+        size_factors_fit_type=method,
+        control_genes=np.flatnonzero(controls),
+        n_cpus=threads,
+        quiet=True,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        dataset.vst(use_design=False)
+    return (
+        np.asarray(dataset.layers["vst_counts"], dtype=np.float64),
+        dataset.obs["size_factors"].to_numpy(dtype=np.float64),
+        method,
+    )
