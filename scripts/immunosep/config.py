@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,42 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise InputError("The configuration has {} mistake(s):\n{}".format(len(problems), "\n".join(problems)))
     return filled
+
+
+# Reference files that a layer's raw processing cannot do without.
+NEEDED_REFERENCES = {
+    "rna": ("genome", "annotation", "transcriptome"),
+    "atac": ("genome", "annotation"),
+    "proteome": (),
+    "microbiome": ("taxonomy_16s",),
+}
+
+
+def require_references(config: Mapping[str, Any], layers: Iterable[str]) -> None:
+    """Refuse a run whose layers lack a reference file.
+
+    Parameters
+    ----------
+    config
+        Checked configuration.
+    layers
+        Layers that start from raw files.
+
+    Raises
+    ------
+    InputError
+        One line for every reference that is not given or not there.
+    """
+    problems = []
+    for layer in layers:
+        for name in NEEDED_REFERENCES[layer]:
+            path = config["reference"][name]
+            if path is None:
+                problems.append(f"  reference.{name}: layer {layer} starts from reads and needs it; give its path.")
+            elif not Path(path).is_file():
+                problems.append(f"  reference.{name}: {path} is not there (layer {layer} needs it).")
+    if problems:
+        raise InputError("Reference files are missing:\n{}".format("\n".join(dict.fromkeys(problems))))
 
 
 def defaults() -> dict[str, Any]:

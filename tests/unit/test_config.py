@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from immunosep.config import check_config, defaults, load_config, load_schema, overlay
+from immunosep.config import check_config, defaults, load_config, load_schema, overlay, require_references
 from immunosep.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -91,3 +91,14 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent\.yaml"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_every_missing_reference_is_named(tmp_path):
+    genome = tmp_path / "genome.fa"
+    genome.write_text(">a\nACGT\n")
+    config = check_config({"reference": {"genome": str(genome), "annotation": "absent.gtf"}})
+    with pytest.raises(InputError) as caught:
+        require_references(config, ["atac", "microbiome", "proteome"])
+    assert "absent.gtf is not there (layer atac" in str(caught.value)
+    assert "reference.taxonomy_16s: layer microbiome" in str(caught.value)
+    assert "genome" not in str(caught.value)

@@ -3,33 +3,39 @@
 Nothing here starts a job. The logic lives in `scripts/immunosep/` and is tested there.
 """
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
+# Tools that came with the Python packages (macs3, cutadapt, multiqc) lie beside the interpreter; they are found whether or
+# not its environment was activated. An environment of a rule's own still comes first.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-from immunosep.config import check_config
+from immunosep.config import check_config, require_references
 from immunosep.errors import InputError
 from immunosep.intake import load_libraries
 from immunosep.provenance import code_fingerprint as fingerprint
 
+BODY_SITES = ("nares", "oral", "rectum")
+
 try:
     config = check_config(config)
     LIBRARIES = load_libraries(config)
+    RAW_LAYERS = tuple(
+        layer
+        for layer in ("rna", "atac", "proteome", "microbiome")
+        if config["layers"][layer]["enabled"]
+        and config["layers"][layer]["matrix"] is None
+        and LIBRARIES.names(layer)
+    )
+    require_references(config, RAW_LAYERS)
 except InputError as error:
     # A mistake in the input is no fault of the workflow: say it without a traceback, leave nothing behind.
     print(f"\n{error}\n", file=sys.stderr, flush=True)
     sys.exit(2)
 
 
-BODY_SITES = ("nares", "oral", "rectum")
-RAW_LAYERS = tuple(
-    layer
-    for layer in ("rna", "atac", "proteome", "microbiome")
-    if config["layers"][layer]["enabled"]
-    and config["layers"][layer]["matrix"] is None
-    and LIBRARIES.names(layer)
-)
 SAMPLED_SITES = tuple(
     site
     for site in BODY_SITES
@@ -48,6 +54,11 @@ wildcard_constraints:
     task=r"[a-z][a-z0-9_]*",
     run=r"[A-Za-z0-9_]+",
     repeat=r"[0-9]+",
+
+
+def resource(name):
+    """Return the path of a tracked file of `resources/`, whatever folder the run works in."""
+    return os.path.relpath(Path(workflow.basedir).parent / "resources" / name)
 
 
 def modalities():
