@@ -18,7 +18,6 @@ from immunosep.figures.style import (
     ORANGE,
     PURPLE,
     REPORT_WIDTH,
-    SKY,
     VERMILLION,
     house_styled,
     layer_title,
@@ -52,7 +51,7 @@ STATES: Final = {
     "missed": State("missed", ORANGE, "M", INK),
     "insufficient": State("insufficient material", "#F0E442", "I", INK),
     "restricted": State("restricted", GREEN, "X", "white"),
-    "no_reason": State("no reason given", SKY, "?", INK),
+    "no_reason": State("no reason given", "#F3C6D3", "?", INK),
     "not_expected": State("not expected", "#F4F4F4", "", INK),
 }
 
@@ -116,15 +115,15 @@ def plot_availability(table: pd.DataFrame) -> Figure:
     for axes, layer in zip(panels, layers, strict=True):
         _draw_layer(axes, table[table["layer"] == layer], rows, days[layer])
         axes.set_title(layer_title(layer).replace(", ", ",\n"), fontsize=8.5, pad=14, loc="center")
+        axes.set_xlabel("Visit (day)", fontsize=8)
     panels[0].set_ylabel(f"Participants in random order (N = {len(rows)})")
-    figure.supxlabel("Visit (day)", fontsize=9)
     present = set(table["state"])
     handles = [
         Patch(facecolor=state.colour, edgecolor="#BBBBBB", linewidth=0.5, label=f"{state.letter}  {state.text}".strip())
         for name, state in STATES.items()
         if name in present
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), columnspacing=1.2)
     total = int(table["state"].isin(["collected", "failed_qc"]).sum())
     figure.suptitle(f"{TITLE} ({total} samples)", x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import anndata as ad
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from immunosep.figures.style import (
+    GREY,
     GroupStyle,
     endotype_styles,
     group_legend,
@@ -24,11 +26,29 @@ from immunosep.figures.style import (
     pool_small_groups,
     surrogate_ids,
 )
+from immunosep.integration.assemble import read_layer
+from immunosep.integration.factors import dense
+from immunosep.integration.mofa import most_variable
 
 logger = logging.getLogger(__name__)
 
 MIN_LIBRARIES: Final = 3
-COLOURINGS: Final = {"batch": "Batch", "country": "Country", "endotype": "Endotype"}
+NUMBERS: Final = ("row", "pc1", "pc2", "pc1_variance", "pc2_variance", "features", "visit_day")
+UNKNOWN: Final = "unknown"
+
+
+def read_modality(path: str, name: str) -> ad.AnnData:
+    """Read the matrix of a layer, ours or a ready one, with ``participant`` and ``visit_day`` in its ``obs``.
+
+    Parameters
+    ----------
+    path
+        As in `immunosep.integration.assemble.read_layer`.
+    name
+        Name of the layer or of its body site.
+    """
+    parts = read_layer(path, name)
+    return next(iter(parts.values())) if len(parts) == 1 else ad.concat(parts, index_unique="-", join="outer")
 
 
 def tabulate_pca(
@@ -36,6 +56,7 @@ def tabulate_pca(
     labels: pd.DataFrame | None,
     *,
     layer: str,
+    label_columns: Sequence[str],
     seed: int,
     max_features: int,
     min_group: int,
@@ -49,53 +70,49 @@ def tabulate_pca(
     Parameters
     ----------
     adata
-        The layer, libraries x features; ``obs``: participant, batch, country, visit_day.
+        The layer, libraries x features; ``obs``: participant, and batch, country, visit_day where they are known.
     labels
-        The label table with a column ``endotype``, or None where the role must not see it.
+        The label table, read as text, or None where the role must not see it.
     layer
         Name of the layer.
+    label_columns
+        Columns of the label table that colour a panel.
     seed
         The seed of the configuration.
     max_features
         Number of features kept.
     min_group
-        Batches and countries with fewer participants are pooled.
+        Groups with fewer participants are pooled.
 
     Returns
     -------
     DataFrame
         One row per library in random order: row, pc1, pc2, pc1_variance, pc2_variance (fractions of the variance of
-        the kept features), features (their number), visit_day, batch, country and, if labels are given, endotype.
+        the kept features), features (their number), visit_day, then the columns that colour: batch, country, labels.
         No rows where there are fewer than three libraries or two varying features.
     """
-    obs = adata.obs
-    participants = obs["participant"].astype(str)
-    table = pd.DataFrame(
-        {
-            "row": pd.Series(surrogate_ids(adata.obs_names, seed, f"pca_{layer}", "L")),
-            "visit_day": obs["visit_day"].astype(int),
-            "batch": pool_small_groups(obs["batch"].astype(str), participants, min_group),
-            "country": pool_small_groups(obs["country"].astype(str), participants, min_group),
-        },
-        index=adata.obs_names,
-    )
+    participants = adata.obs["participant"].astype(str)
+    groups = {name: adata.obs[name].astype(str) for name in ("batch", "country") if name in adata.obs}
+    groups = {name: pool_small_groups(values, participants, min_group) for name, values in groups.items()}
     if labels is not None:
-        known = labels.set_index("participant")["endotype"]
-        table["endotype"] = participants.map(known).fillna("undetermined")
+        known = labels.drop_duplicates("participant").set_index("participant")
+        for name in label_columns:
+            groups[name] = participants.map(known[name]).replace("", np.nan).fillna(UNKNOWN)
     matrix = _kept_features(adata, max_features)
     components = min(10, matrix.shape[0] - 1, matrix.shape[1] - 1)
     if matrix.shape[0] < MIN_LIBRARIES or components < 2:
         logger.warning("%s: %d libraries x %d features are too few for a PCA", layer, *matrix.shape)
-        empty = pd.DataFrame(columns=["row", "pc1", "pc2", "pc1_variance", "pc2_variance", "features"], dtype=float)
-        return pd.concat([empty, table.iloc[:0].drop(columns="row")], axis=1)
+        return pd.DataFrame(columns=[*NUMBERS, *groups])
     reduced = ad.AnnData(matrix, obs=pd.DataFrame(index=adata.obs_names))
     sc.pp.pca(reduced, n_comps=components, svd_solver="arpack", random_state=seed)
     share = reduced.uns["pca"]["variance_ratio"]
-    scores = reduced.obsm["X_pca"][:, :2]
-    drawn = {"pc1": scores[:, 0], "pc2": scores[:, 1], "pc1_variance": share[0], "pc2_variance": share[1]}
-    table = table.assign(**drawn, features=matrix.shape[1])
-    first = ["row", "pc1", "pc2", "pc1_variance", "pc2_variance", "features"]
-    return table[[*first, *table.columns.difference(first, sort=False)]].sort_values("row", ignore_index=True)
+    table = pd.DataFrame(groups, index=adata.obs_names)
+    table["row"] = table.index.map(surrogate_ids(table.index, seed, f"pca_{layer}", "L"))
+    table["pc1"], table["pc2"] = reduced.obsm["X_pca"][:, :2].T
+    table["pc1_variance"], table["pc2_variance"] = share[:2]
+    table["features"] = matrix.shape[1]
+    table["visit_day"] = adata.obs["visit_day"].astype(float) if "visit_day" in adata.obs else np.nan
+    return table[[*NUMBERS, *groups]].sort_values("row", ignore_index=True)
 
 
 @house_styled
@@ -112,14 +129,17 @@ def plot_pca(table: pd.DataFrame, *, layer: str) -> Figure:
     title = f"{layer_title(layer)}: principal components"
     if table.empty:
         return note_figure(title, "Too few libraries for a PCA")
-    colourings = [name for name in COLOURINGS if name in table]
-    figure = new_figure(height=3.9)
-    panels = figure.subplots(1, len(colourings), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, colouring in zip(panels, colourings, strict=True):
-        _draw_groups(axes, table, colouring)
+    colourings = [name for name in table if name not in NUMBERS]
+    figure = new_figure(height=4.1)
+    panels = figure.subplots(1, max(len(colourings), 1), sharex=True, sharey=True, squeeze=False)[0]
     shares = table[["pc1_variance", "pc2_variance"]].iloc[0] * 100
-    figure.supxlabel(f"PC1 ({shares.iloc[0]:.0f} % of variance)", fontsize=9)
+    for axes, colouring in zip(panels, colourings, strict=False):
+        _draw_groups(axes, table, colouring)
+    for axes in panels:
+        axes.set_xlabel(f"PC1 ({shares.iloc[0]:.0f} % of variance)")
     panels[0].set_ylabel(f"PC2 ({shares.iloc[1]:.0f} % of variance)")
+    if not colourings:
+        panels[0].plot(table["pc1"], table["pc2"], "o", color=GREY, markersize=4.5, rasterized=True)
     size = f"N = {len(table)} libraries, {int(table['features'].iloc[0]):,} features"
     figure.suptitle(f"{title} ({size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
@@ -147,17 +167,11 @@ def explained_by(values: np.ndarray, groups: pd.Series) -> float:
 
 
 def _kept_features(adata: ad.AnnData, max_features: int) -> np.ndarray:
-    """Return the most variable features that reveal no drug, without missing values (float64)."""
-    hidden = adata.var["drug_analyte"].astype(bool) if "drug_analyte" in adata.var else False
-    matrix = adata.X[:, np.flatnonzero(~np.broadcast_to(hidden, adata.n_vars))]
-    matrix = np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, dtype=np.float64)
-    matrix = matrix[:, ~np.isnan(matrix).all(axis=0)]
-    if 0 in matrix.shape:
-        return matrix
-    matrix = np.where(np.isnan(matrix), np.nanmedian(matrix, axis=0), matrix)
-    variance = matrix.var(axis=0)
-    chosen = np.argsort(-variance, kind="stable")[:max_features]
-    return matrix[:, np.sort(chosen[variance[chosen] > 0])]
+    """Return the most variable features that reveal no drug, without missing values (libraries x features, float64)."""
+    shown = ~adata.var["drug_analyte"].astype(bool).to_numpy() if "drug_analyte" in adata.var else slice(None)
+    matrix = dense(adata.X)[:, shown]
+    matrix = matrix[:, most_variable(matrix, max_features)]
+    return np.where(np.isnan(matrix), np.nanmedian(matrix, axis=0), matrix) if matrix.size else matrix
 
 
 def _draw_groups(axes: Axes, table: pd.DataFrame, colouring: str) -> None:
@@ -180,9 +194,9 @@ def _draw_groups(axes: Axes, table: pd.DataFrame, colouring: str) -> None:
         )
     axes.axhline(0, color="#EEEEEE", linewidth=0.8, zorder=0)
     axes.axvline(0, color="#EEEEEE", linewidth=0.8, zorder=0)
-    axes.set_title(COLOURINGS[colouring])
+    axes.set_title(colouring.replace("_", " ").capitalize().replace("Sofa", "SOFA"))
     if groups.nunique() > 1:
         shares = (explained_by(table[name].to_numpy(), groups) * 100 for name in ("pc1", "pc2"))
-        text = "η²: PC1 {:.0f} %, PC2 {:.0f} %".format(*shares)
-        axes.text(1.0, 1.01, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5, color="#5A5A5A")
+        text = "explains {:.0f} % of PC1, {:.0f} % of PC2".format(*shares)
+        axes.text(1.0, 0.995, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, color="#5A5A5A")
     group_legend(axes, styles, groups.value_counts())

@@ -64,7 +64,7 @@ def plot_variance(table: pd.DataFrame) -> Figure:
         bars.annotate(f"{value:.0f} %", (value, position), (3, 0), textcoords="offset points", va="center", fontsize=8)
     bars.set_xlim(0, max(float(percent.max()) * 1.3, 1))
     bars.set_xticks([])
-    bars.tick_params(left=False)
+    bars.tick_params(which="both", left=False)
     bars.spines[["bottom", "left"]].set_visible(False)
     bars.set_title("By all factors", fontsize=9, fontweight="normal")
     figure.suptitle(f"{title} ({len(factors)} factors)", x=0.01, ha="left", fontweight="bold", fontsize=11)
@@ -182,7 +182,7 @@ def _signed(strength: float, sign: int) -> str:
 def _readable(variable: str) -> str:
     """Return `rna:qc_mapped_fraction` as `RNA: mapped fraction`."""
     layer, colon, name = variable.rpartition(":")
-    text = name.removeprefix("qc_").replace("_", " ")
+    text = name.removeprefix("qc_").replace("_", " ").replace("sofa", "SOFA")
     return f"{layer_title(layer)}: {text}" if colon else text
 
 

@@ -16,7 +16,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from immunosep.figures.style import (
     ENDOTYPE_COLOURS,
-    GREY,
     INK,
     endotype_styles,
     house_styled,
@@ -79,7 +78,7 @@ def plot_endotype_plane(table: pd.DataFrame, cuts: Mapping[str, float]) -> Figur
         return note_figure(TITLE, "No classification labs")
     ferritin_cut, hladr_cut = float(cuts["ferritin_cut"]), float(cuts["hladr_cut"])
     figure = new_figure(height=6.0)
-    grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 5))
+    grid = figure.add_gridspec(2, 2, width_ratios=(7, 1), height_ratios=(1, 6), wspace=0.02, hspace=0.02)
     axes = figure.add_subplot(grid[1, 0])
     x_range = _log_range(table[HLADR], hladr_cut)
     y_range = _log_range(table[FERRITIN], ferritin_cut)
@@ -97,7 +96,9 @@ def plot_endotype_plane(table: pd.DataFrame, cuts: Mapping[str, float]) -> Figur
     _draw_margin(top, table, HLADR, x_range, "vertical")
     _draw_margin(side, table, FERRITIN, y_range, "horizontal")
     borderline = int(table["borderline"].sum())
-    top.set_title(f"{TITLE} (N = {len(table)}; {borderline} within the assays' spread of a cut)")
+    size = f"N = {len(table)}, {borderline} of them within the assays' spread of a cut"
+    figure.suptitle(TITLE, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    top.set_title(size, fontsize=9, fontweight="normal")
     return figure
 
 
@@ -138,18 +139,9 @@ def _draw_regions(
     axes.plot(x_range, (ferritin_cut, ferritin_cut), color=INK, linewidth=1)
     axes.plot((hladr_cut, hladr_cut), (y_range[0], ferritin_cut), color=INK, linewidth=1)
     axes.plot((hladr_cut, hladr_cut), (ferritin_cut, y_range[1]), color=INK, linewidth=0.8, linestyle=":")
-    axes.annotate(
-        f"{ferritin_cut:,.0f} ng/mL", (x_range[0], ferritin_cut), (6, 3), textcoords="offset points", fontsize=8
-    )
-    axes.annotate(
-        f"{hladr_cut:,.0f} per cell",
-        (hladr_cut, y_range[1]),
-        (4, -6),
-        textcoords="offset points",
-        fontsize=8,
-        rotation=90,
-        va="top",
-    )
+    cut_text = {"textcoords": "offset points", "fontsize": 8, "fontweight": "bold", "color": INK}
+    axes.annotate(f"{ferritin_cut:,.0f}", (x_range[1], ferritin_cut), (4, 0), va="center", **cut_text)
+    axes.annotate(f"{hladr_cut:,.0f}", (hladr_cut, y_range[1]), (0, 4), ha="center", **cut_text)
 
 
 def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: float) -> None:
@@ -200,7 +192,3 @@ def _draw_margin(axes: Axes, table: pd.DataFrame, column: str, limits: tuple[flo
     axes.tick_params(labelbottom=False, labelleft=False, left=False, bottom=False, which="both")
     for spine in axes.spines.values():
         spine.set_visible(False)
-    if orientation == "vertical":
-        axes.set_ylabel("people", color=GREY)
-    else:
-        axes.set_xlabel("people", color=GREY)

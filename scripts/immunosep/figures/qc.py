@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from immunosep.figures.style import (
     INK,
@@ -143,8 +143,6 @@ def _draw_metric(
     position = rows["batch"].map({batch: index for index, batch in enumerate(batches)}).to_numpy(dtype=float)
     jitter = position + generator.uniform(-0.22, 0.22, len(rows))
     value = rows["value"].to_numpy(dtype=float)
-    if logarithmic and (value <= 0).any():
-        logarithmic = False
     failed = (rows["overall"] == "fail").to_numpy()
     for verdict, colour in VERDICT_COLOURS.items():
         for chosen, marker, size in (
@@ -166,16 +164,24 @@ def _draw_metric(
     medians = rows.groupby("batch")["value"].median()
     centres = np.array([batches.index(batch) for batch in medians.index], dtype=float)
     axes.hlines(medians.to_numpy(), centres - 0.34, centres + 0.34, color=INK, linewidth=1.4, zorder=2)
-    if logarithmic:
-        axes.set_yscale("log")
+    if logarithmic and (value > 0).any():
+        _set_log_scale(axes, value)
     _draw_thresholds(axes, rows.iloc[0])
     axes.set_title(label, fontsize=9, fontweight="normal")
     axes.set_xlim(-0.6, len(batches) - 0.4)
     axes.set_xticks(range(len(batches)), batches, rotation=90 if len(batches) > 4 else 0)
-    # Engineering letters for counts (12.5 M), plain numbers for fractions and ratios.
-    if value.max() >= 1000:
-        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    # Letters for counts (20M, 500k), plain numbers for fractions and ratios.
+    axes.yaxis.set_major_formatter(EngFormatter(sep="") if value.max() >= 1000 else StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _set_log_scale(axes: Axes, value: np.ndarray) -> None:
+    """Make the scale logarithmic; linear below the smallest positive value where some value is zero."""
+    if (value > 0).all():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    else:
+        axes.set_yscale("symlog", linthresh=float(value[value > 0].min()))
 
 
 def _draw_thresholds(axes: Axes, limits: pd.Series) -> None:

@@ -44,8 +44,8 @@ INK: Final = "#333333"
 
 GROUP_COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BROWN, BLACK)
 GROUP_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
-ENDOTYPE_COLOURS: Final = {"MALS": VERMILLION, "SII": BLUE, "unclassified": GREY, "undetermined": LIGHT}
-ENDOTYPE_MARKERS: Final = {"MALS": "^", "SII": "o", "unclassified": "s", "undetermined": "X"}
+ENDOTYPE_COLOURS: Final = {"MALS": VERMILLION, "SII": BLUE, "unclassified": GREY, "undetermined": LIGHT, "unknown": LIGHT}
+ENDOTYPE_MARKERS: Final = {"MALS": "^", "SII": "o", "unclassified": "s", "undetermined": "X", "unknown": "."}
 VERDICT_COLOURS: Final = {"pass": BLUE, "warn": ORANGE, "fail": VERMILLION}
 POOLED: Final = "other"
 
@@ -216,7 +216,7 @@ def pool_small_groups(groups: pd.Series, participants: pd.Series, minimum: int) 
     return groups.astype(str).where(~groups.isin(small), f"{POOLED} (<{minimum} each)")
 
 
-def group_legend(axes: Axes, styles: dict[str, GroupStyle], counts: pd.Series, columns: int = 3) -> None:
+def group_legend(axes: Axes, styles: dict[str, GroupStyle], counts: pd.Series) -> None:
     """Draw a legend under the axes that names each group and its number of dots."""
     handles = [
         Line2D([], [], linestyle="", marker=style.marker, color=style.colour, markersize=5, label=f"{name} ({counts.get(name, 0)})")
@@ -225,8 +225,8 @@ def group_legend(axes: Axes, styles: dict[str, GroupStyle], counts: pd.Series, c
     axes.legend(
         handles=handles,
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.2),
-        ncols=columns,
+        bbox_to_anchor=(0.5, -0.16),
+        ncols=2 if len(handles) <= 6 else 3,
         handletextpad=0.1,
         columnspacing=0.8,
     )
