@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 import pandas as pd
 
@@ -170,7 +169,7 @@ def tabulate_genes(
     genes = flag_genes(gene_table(gtf), read_table(gene_sets), read_table(drug_analytes), mitochondrion)
     transcripts = transcript_table(gtf)
     if transcripts.empty:
-        raise InputError(f"{Path(annotation).name}: no transcript_id in any row, so transcripts cannot be joined to genes.")
+        raise InputError(f"{annotation}: no transcript_id in any row, so transcripts cannot be joined to genes.")
     if not genes["mitochondrial"].any():
         logger.warning("no gene on %s: the mitochondrial fraction of RNA will be 0", mitochondrion)
     logger.info("%d genes, %d transcripts", len(genes), len(transcripts))

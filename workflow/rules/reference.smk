@@ -38,15 +38,15 @@ rule tabulate_genes:
         transcripts="results/reference/transcripts.tsv",
     log:
         "logs/reference/tabulate_genes.log",
-    params:
-        code=fingerprint("immunosep.genes"),
-        mitochondrion=config["reference"]["mitochondrion"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 60),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.genes"),
+        mitochondrion=config["reference"]["mitochondrion"],
     script:
         "../../scripts/reference/tabulate_genes.py"
 
@@ -66,7 +66,7 @@ rule sort_blacklist:
         mem_mb=500,
         runtime=10,
     shell:
-        "(for bed in {input.blacklist:q}; do gzip -cdf \"$bed\"; done"
+        '(for bed in {input.blacklist:q}; do gzip -cdf "$bed"; done'
         " | cut -f 1-3 | LC_ALL=C sort -k1,1 -k2,2n > {output.blacklist:q}) 2> {log:q}"
 
 
@@ -87,15 +87,17 @@ rule index_transcriptome:
     threads: 4
     resources:
         mem_mb=scaled_mem_mb(1000, 8),
-        runtime=lambda wildcards, input, attempt: int((20 + 0.05 * input.size_mb) * attempt),
+        runtime=lambda wildcards, input, attempt: int(
+            (20 + 0.05 * input.size_mb) * attempt
+        ),
     shell:
         """
-        exec &> {log:q}
+        exec &>{log:q}
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
-        cut -f 1 {input.lengths:q} > "$work/decoys.txt"
-        gzip -cdf {input.transcriptome:q} > "$work/gentrome.fa"
-        cat {input.genome:q} >> "$work/gentrome.fa"
+        cut -f 1 {input.lengths:q} >"$work/decoys.txt"
+        gzip -cdf {input.transcriptome:q} >"$work/gentrome.fa"
+        cat {input.genome:q} >>"$work/gentrome.fa"
         salmon index \
             --transcripts "$work/gentrome.fa" \
             --decoys "$work/decoys.txt" \
@@ -112,19 +114,27 @@ rule index_genome:
         genome="results/reference/genome.fa",
     output:
         index=multiext(
-            "results/reference/bowtie2/genome", ".1.bt2", ".2.bt2", ".3.bt2", ".4.bt2", ".rev.1.bt2", ".rev.2.bt2"
+            "results/reference/bowtie2/genome",
+            ".1.bt2",
+            ".2.bt2",
+            ".3.bt2",
+            ".4.bt2",
+            ".rev.1.bt2",
+            ".rev.2.bt2",
         ),
     log:
         "logs/reference/index_genome.log",
     benchmark:
         "benchmarks/reference/index_genome.tsv"
-    params:
-        prefix="results/reference/bowtie2/genome",
     conda:
         "../../envs/atac.yaml"
     threads: 4
     resources:
         mem_mb=scaled_mem_mb(1000, 4),
-        runtime=lambda wildcards, input, attempt: int((10 + 0.1 * input.size_mb) * attempt),
+        runtime=lambda wildcards, input, attempt: int(
+            (10 + 0.1 * input.size_mb) * attempt
+        ),
+    params:
+        prefix="results/reference/bowtie2/genome",
     shell:
         "bowtie2-build --threads {threads} {input.genome:q} {params.prefix:q} &> {log:q}"

@@ -22,37 +22,39 @@ rule trim_rna:
         "logs/rna/trim_rna/{library}.log",
     benchmark:
         "benchmarks/rna/trim_rna/{library}.tsv"
-    params:
-        options="--detect_adapter_for_pe",
-    conda:
-        "../../envs/rna.yaml"
     group:
         "rna"
+    conda:
+        "../../envs/rna.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, input, attempt: int((10 + 0.02 * input.size_mb) * attempt),
+        runtime=lambda wildcards, input, attempt: int(
+            (10 + 0.02 * input.size_mb) * attempt
+        ),
+    params:
+        options="--detect_adapter_for_pe",
     shell:
         # fastp reads its input twice, so several lanes go through a file, not a pipe. Without a second mate the second
         # output is an empty file: the rules after this one have one form for both kinds of library.
         """
-        exec &> {log:q}
+        exec &>{log:q}
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
         join_lanes() {{
-            local joined=$1 lane
-            shift
-            if [ $# -eq 1 ] && [[ $1 == *.gz ]]; then
-                ln -s "$(realpath "$1")" "$joined"
-                return
-            fi
-            for lane; do
-                case $lane in
-                    *.gz) cat "$lane" ;;
-                    *) gzip -1c "$lane" ;;
-                esac
-            done > "$joined"
-        }}
+                    local joined=$1 lane
+                    shift
+                    if [ $# -eq 1 ] && [[ $1 == *.gz ]]; then
+                        ln -s "$(realpath "$1")" "$joined"
+                        return
+                    fi
+                    for lane; do
+                        case $lane in
+                            *.gz) cat "$lane" ;;
+                            *) gzip -1c "$lane" ;;
+                        esac
+                    done > "$joined"
+                }}
         join_lanes "$work/1.fastq.gz" {input.fastq_1:q}
         files=(--in1 "$work/1.fastq.gz" --out1 {output.fastq_1:q})
         mates=({input.fastq_2:q})
@@ -60,7 +62,7 @@ rule trim_rna:
             join_lanes "$work/2.fastq.gz" "${{mates[@]}}"
             files+=(--in2 "$work/2.fastq.gz" --out2 {output.fastq_2:q})
         else
-            : > {output.fastq_2:q}
+            : >{output.fastq_2:q}
         fi
         fastp \
             "${{files[@]}}" \
@@ -87,24 +89,32 @@ rule quantify_rna:
         "logs/rna/quantify_rna/{library}.log",
     benchmark:
         "benchmarks/rna/quantify_rna/{library}.tsv"
-    params:
-        folder=subpath(output.quant, parent=True),
-        type="A" if config["layers"]["rna"]["strandedness"] == "auto" else config["layers"]["rna"]["strandedness"],
-        paired=lambda wildcards: bool(LIBRARIES.fastq(wildcards.library, 2)),
-        no_reads=str(Path(workflow.basedir).parent / "scripts" / "rna" / "no_reads.sh"),
-    conda:
-        "../../envs/rna.yaml"
     group:
         "rna"
+    conda:
+        "../../envs/rna.yaml"
     threads: 1 if config["deterministic"] else 4
     resources:
-        mem_mb=lambda wildcards, input, attempt: int((1500 + 1.2 * input.size_mb) * attempt),
-        runtime=lambda wildcards, input, attempt: int((10 + 0.05 * input.size_mb) * attempt),
+        mem_mb=lambda wildcards, input, attempt: int(
+            (1500 + 1.2 * input.size_mb) * attempt
+        ),
+        runtime=lambda wildcards, input, attempt: int(
+            (10 + 0.05 * input.size_mb) * attempt
+        ),
+    params:
+        folder=subpath(output.quant, parent=True),
+        type=(
+            "A"
+            if config["layers"]["rna"]["strandedness"] == "auto"
+            else config["layers"]["rna"]["strandedness"]
+        ),
+        paired=lambda wildcards: bool(LIBRARIES.fastq(wildcards.library, 2)),
+        no_reads=str(Path(workflow.basedir).parent / "scripts" / "rna" / "no_reads.sh"),
     shell:
         # A library without a read, or without one that maps, is a failed library, not a failed run: salmon stops there,
         # and an empty result takes its place. Any other error of salmon ends the job.
         """
-        exec &> {log:q}
+        exec &>{log:q}
         if [ {params.paired} = True ]; then
             reads=(--mates1 {input.fastq_1:q} --mates2 {input.fastq_2:q})
         else
@@ -139,15 +149,19 @@ rule count_genes:
         "logs/rna/count_genes.log",
     benchmark:
         "benchmarks/rna/count_genes.tsv"
-    params:
-        code=fingerprint("immunosep.rna.counts"),
-        libraries=RNA_LIBRARIES,
     conda:
         "../../envs/rna.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input, attempt: int((2000 + 0.5 * input.size_mb) * attempt),
-        runtime=lambda wildcards, input, attempt: int((10 + 0.01 * input.size_mb) * attempt),
+        mem_mb=lambda wildcards, input, attempt: int(
+            (2000 + 0.5 * input.size_mb) * attempt
+        ),
+        runtime=lambda wildcards, input, attempt: int(
+            (10 + 0.01 * input.size_mb) * attempt
+        ),
+    params:
+        code=fingerprint("immunosep.rna.counts"),
+        libraries=RNA_LIBRARIES,
     script:
         "../../scripts/rna/count_genes.py"
 
@@ -158,22 +172,28 @@ rule measure_rna:
         counts="results/rna/gene_counts.h5ad",
         genes="results/reference/genes.tsv",
         libraries="results/intake/rna.tsv",
-        fastp=expand("results/rna/{library}/{library}.fastp.json", library=RNA_LIBRARIES),
-        meta=expand("results/rna/{library}/aux_info/meta_info.json", library=RNA_LIBRARIES),
-        formats=expand("results/rna/{library}/lib_format_counts.json", library=RNA_LIBRARIES),
+        fastp=expand(
+            "results/rna/{library}/{library}.fastp.json", library=RNA_LIBRARIES
+        ),
+        meta=expand(
+            "results/rna/{library}/aux_info/meta_info.json", library=RNA_LIBRARIES
+        ),
+        formats=expand(
+            "results/rna/{library}/lib_format_counts.json", library=RNA_LIBRARIES
+        ),
     output:
         metrics="results/rna/qc_metrics.tsv",
     log:
         "logs/rna/measure_rna.log",
-    params:
-        code=fingerprint("immunosep.rna.metrics"),
-        libraries=RNA_LIBRARIES,
     conda:
         "../../envs/rna.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 2),
         runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        code=fingerprint("immunosep.rna.metrics"),
+        libraries=RNA_LIBRARIES,
     script:
         "../../scripts/rna/measure_rna.py"
 
@@ -192,15 +212,19 @@ rule build_rna:
         "logs/rna/build_rna.log",
     benchmark:
         "benchmarks/rna/build_rna.tsv"
-    params:
-        code=fingerprint("immunosep.rna.matrix"),
-        min_count=config["layers"]["rna"]["min_count"],
-        min_fraction=config["layers"]["rna"]["min_fraction"],
     conda:
         "../../envs/rna.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input, attempt: int((2000 + 60 * input.size_mb) * attempt),
-        runtime=lambda wildcards, input, attempt: int((15 + 1.0 * input.size_mb) * attempt),
+        mem_mb=lambda wildcards, input, attempt: int(
+            (2000 + 60 * input.size_mb) * attempt
+        ),
+        runtime=lambda wildcards, input, attempt: int(
+            (15 + 1.0 * input.size_mb) * attempt
+        ),
+    params:
+        code=fingerprint("immunosep.rna.matrix"),
+        min_count=config["layers"]["rna"]["min_count"],
+        min_fraction=config["layers"]["rna"]["min_fraction"],
     script:
         "../../scripts/rna/build_rna.py"

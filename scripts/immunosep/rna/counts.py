@@ -86,7 +86,7 @@ def gene_counts(quants: Sequence[PathLike], transcripts: pd.DataFrame, genes: pd
 
 def _has_rows(path: PathLike) -> bool:
     """Tell whether a table has a second line."""
-    with open(path, encoding="utf-8") as handle:
+    with Path(path).open(encoding="utf-8") as handle:
         handle.readline()
         return bool(handle.readline())
 
@@ -100,7 +100,8 @@ def _chunk(quants: Sequence[PathLike], transcripts: pd.DataFrame, genes: pd.Inde
     if unknown.all():
         raise InputError(
             f"No transcript of the transcriptome is in the annotation (transcriptome: {names.iloc[0]}, annotation: "
-            f"{mapping['transcript_id'].iloc[0]}). reference.transcriptome and reference.annotation must be of one release."
+            f"{mapping['transcript_id'].iloc[0]}). reference.transcriptome and reference.annotation must be of one "
+            "release."
         )
     if unknown.any():
         logger.warning("%d of %d transcripts are not in the annotation and are left out", unknown.sum(), len(names))

@@ -1,7 +1,6 @@
 """The RNA layer as AnnData: counts, variance-stabilised values, QC."""
 
 import logging
-import warnings
 
 import anndata as ad
 import numpy as np
@@ -90,8 +89,8 @@ def build_rna(
 def _require_libraries(n: int) -> None:
     if n < MIN_LIBRARIES:
         raise InputError(
-            f"RNA: {n} libraries passed QC, and the variance-stabilising transformation needs at least {MIN_LIBRARIES}. "
-            "See results/qc/rna_verdicts.tsv for the reasons, or set layers.rna.enabled: false."
+            f"RNA: {n} libraries passed QC, and the variance-stabilising transformation needs at least "
+            f"{MIN_LIBRARIES}. See results/qc/rna_verdicts.tsv for the reasons, or set layers.rna.enabled: false."
         )
 
 
@@ -140,7 +139,7 @@ def stabilise(
     method = "ratio" if (counts[:, controls] > 0).all(axis=0).any() else "poscounts"
     index = [str(row) for row in range(len(counts))]
     dataset = DeseqDataSet(
-        counts=pd.DataFrame(counts, index=index),
+        counts=pd.DataFrame(counts, index=index, columns=[str(gene) for gene in range(counts.shape[1])]),
         metadata=pd.DataFrame({"all": ["one"] * len(counts)}, index=index),
         design="~1",
         size_factors_fit_type=method,
@@ -148,9 +147,7 @@ def stabilise(
         n_cpus=threads,
         quiet=True,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        dataset.vst(use_design=False)
+    dataset.vst(use_design=False)
     return (
         np.asarray(dataset.layers["vst_counts"], dtype=np.float64),
         dataset.obs["size_factors"].to_numpy(dtype=np.float64),
