@@ -16,6 +16,7 @@ PERFORMANCE = (
     "task",
     "model",
     "feature_set",
+    "class",
     "n",
     "n_positive",
     "prevalence",
@@ -34,21 +35,26 @@ PERFORMANCE = (
 CALIBRATION_BINS = 5
 
 
+KEYS = ["model", "feature_set", "class"]
+#: Name of the row that averages the classes of a task with more than two.
+MACRO = "macro"
+
+
 def average_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per model, feature set and participant: score and probability averaged over repeats."""
-    return predictions.groupby(["model", "feature_set", "participant"], sort=True, as_index=False).agg(
+    """Return one row per model, feature set, class and participant: score and probability averaged over repeats."""
+    return predictions.groupby([*KEYS, "participant"], sort=True, as_index=False).agg(
         label=("label", "first"), score=("score", "mean"), probability=("probability", "mean")
     )
 
 
 def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, seed: int) -> pd.DataFrame:
-    """Return one row per model and feature set.
+    """Return one row per model, feature set and class; with three or more classes also their mean, class `macro`.
 
     Parameters
     ----------
     predictions
-        repeat, participant, model, feature_set, label, probability, score (log odds above the training prevalence,
-        which can be compared across folds).
+        repeat, participant, model, feature_set, class, label, probability, score (log odds above the training
+        prevalence, which can be compared across folds).
     task
         Name, for the first column.
     bootstrap, seed
@@ -61,39 +67,65 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
         Columns `PERFORMANCE`. n differs between models where participants lack a layer.
     """
     rows = []
-    repeats = {
-        key: part.groupby("repeat").apply(lambda r: auroc(r["label"], r["score"]), include_groups=False).std()
-        for key, part in predictions.groupby(["model", "feature_set"])
-    }
-    for (model, feature_set), part in average_repeats(predictions).groupby(["model", "feature_set"], sort=True):
-        label, probability = part["label"].to_numpy(), part["probability"].to_numpy()
-        score = part["score"].to_numpy()
-        row = {"task": task, "model": model, "feature_set": feature_set, "n": len(part), "n_positive": label.sum()}
-        if np.unique(label).size < 2:
-            rows.append({**row, "note": "one class only among the participants with this layer"})
-            continue
-        low, high = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
-        slope, intercept = calibration_line(label, probability)
-        brier = float(np.mean((probability - label) ** 2))
-        prevalence = float(label.mean())
-        rows.append(
-            {
-                **row,
-                "prevalence": prevalence,
-                "auroc": auroc(label, score),
-                "auroc_low": low,
-                "auroc_high": high,
-                "auroc_sd": repeats[model, feature_set],
-                "auprc": average_precision_score(label, score),
-                "brier": brier,
-                "brier_scaled": 1 - brier / (prevalence * (1 - prevalence)),
-                "balanced_accuracy": balanced_accuracy_score(label, score > 0),
-                "calibration_slope": slope,
-                "calibration_intercept": intercept,
-                "note": "",
-            }
-        )
+    per_repeat = predictions.groupby([*KEYS, "repeat"])[["label", "score"]].apply(
+        lambda part: auroc(part["label"], part["score"])
+    )
+    averaged = average_repeats(predictions)
+    for (model, feature_set), group in averaged.groupby(["model", "feature_set"], sort=True):
+        own, areas = [], []
+        for name, part in group.groupby("class", sort=True):
+            row, resampled = _performance_row(part, bootstrap, seed)
+            row |= {"class": name, "auroc_sd": per_repeat[model, feature_set, name].std()}
+            own.append(row)
+            areas.append(resampled)
+        if len(own) > 1:
+            own.append(_macro_row(group, own, areas))
+        rows += [{"task": task, "model": model, "feature_set": feature_set, **row} for row in own]
     return pd.DataFrame(rows, columns=list(PERFORMANCE))
+
+
+def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dict[str, object], Array]:
+    """Return the measures of one class, and the AUROC of the resamples."""
+    label, probability, score = (part[name].to_numpy() for name in ("label", "probability", "score"))
+    row: dict[str, object] = {"n": len(part), "n_positive": int(label.sum())}
+    if np.unique(label).size < 2:
+        return {**row, "note": "one class only among the participants with this layer"}, np.full(bootstrap, np.nan)
+    areas = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
+    low, high = np.nanquantile(areas, [0.025, 0.975])
+    slope, intercept = calibration_line(label, probability)
+    brier = float(np.mean((probability - label) ** 2))
+    prevalence = float(label.mean())
+    return {
+        **row,
+        "prevalence": prevalence,
+        "auroc": auroc(label, score),
+        "auroc_low": low,
+        "auroc_high": high,
+        "auprc": average_precision_score(label, score),
+        "brier": brier,
+        "brier_scaled": 1 - brier / (prevalence * (1 - prevalence)),
+        "balanced_accuracy": balanced_accuracy_score(label, score > 0),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+        "note": "",
+    }, areas
+
+
+def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[Array]) -> dict[str, object]:
+    """Return the mean over classes; the balanced accuracy is that of the class with the highest score."""
+    wide = group.pivot(index="participant", columns="class", values="score")
+    truth = group[group["label"] == 1].set_index("participant")["class"].reindex(wide.index)
+    mean = pd.DataFrame(rows).reindex(columns=["auroc", "auroc_sd", "auprc", "brier", "brier_scaled"]).mean()
+    low, high = np.nanquantile(np.mean(areas, axis=0), [0.025, 0.975])
+    return {
+        "class": MACRO,
+        "n": len(wide),
+        **mean.to_dict(),
+        "auroc_low": low,
+        "auroc_high": high,
+        "balanced_accuracy": balanced_accuracy_score(truth, wide.idxmax(axis=1)),
+        "note": "one against the rest, mean over classes",
+    }
 
 
 def auroc(labels: NDArray | pd.Series, scores: NDArray | pd.Series) -> float:
@@ -102,11 +134,11 @@ def auroc(labels: NDArray | pd.Series, scores: NDArray | pd.Series) -> float:
     return float(roc_auc_score(labels, np.round(scores, 9))) if np.unique(labels).size == 2 else float("nan")
 
 
-def bootstrap_auroc(labels: NDArray[np.int_], scores: Array, *, resamples: int, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUROC over resampled participants.
+def bootstrap_auroc(labels: NDArray[np.int_], scores: Array, *, resamples: int, seed: int) -> Array:
+    """Return the AUROC of resamples of the participants; NaN for a resample with one class.
 
     The AUROC of a resample is a weighted count of the pairs that are in order; the weights of all resamples are
-    multiplied with the matrix of pairs at once. Resamples with one class are left out.
+    multiplied with the matrix of pairs at once. The same seed draws the same participants.
     """
     generator = np.random.default_rng(seed)
     size = labels.size
@@ -116,10 +148,8 @@ def bootstrap_auroc(labels: NDArray[np.int_], scores: Array, *, resamples: int, 
     ordered = (positive[:, None] > negative).astype(np.float64) + 0.5 * (positive[:, None] == negative)
     up, down = weights[:, labels == 1], weights[:, labels == 0]
     pairs = up.sum(axis=1) * down.sum(axis=1)
-    valid = pairs > 0
-    areas = ((up @ ordered) * down).sum(axis=1)[valid] / pairs[valid]
-    low, high = np.quantile(areas, [0.025, 0.975])
-    return float(low), float(high)
+    in_order = ((up @ ordered) * down).sum(axis=1)
+    return np.divide(in_order, pairs, out=np.full(resamples, np.nan), where=pairs > 0)
 
 
 def calibration_line(labels: NDArray[np.int_], probability: Array) -> tuple[float, float]:
@@ -141,11 +171,11 @@ def curves_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        task, model, feature_set, curve, x, y, n. `roc`: false and true positive rate. `calibration`: mean prediction
+        task, model, feature_set, class, curve, x, y, n. `roc`: false and true positive rate. `calibration`: mean prediction
         and observed fraction in bins of equal size, with the bin's n.
     """
     parts = []
-    for (model, feature_set), part in average_repeats(predictions).groupby(["model", "feature_set"], sort=True):
+    for (model, feature_set, name), part in average_repeats(predictions).groupby(KEYS, sort=True):
         label, probability = part["label"].to_numpy(), part["probability"].to_numpy()
         if np.unique(label).size < 2:
             continue
@@ -164,8 +194,9 @@ def curves_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
             )
         )
         for table in parts[-2:]:
+            table.insert(0, "class", name)
             table.insert(0, "feature_set", feature_set)
             table.insert(0, "model", model)
             table.insert(0, "task", task)
-    columns = ["task", "model", "feature_set", "curve", "x", "y", "n"]
+    columns = ["task", *KEYS, "curve", "x", "y", "n"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

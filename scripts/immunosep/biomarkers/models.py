@@ -14,14 +14,25 @@ import pandas as pd
 from immunosep.biomarkers.estimators import Fusion, Tuned, classifier_pipeline, fuse, tune
 from immunosep.biomarkers.features import Predictors, stack
 from immunosep.biomarkers.splits import derive_seed, outer_folds
-from immunosep.biomarkers.tasks import Task
+from immunosep.biomarkers.tasks import Task, contrasts
 from immunosep.integration.mofa import MofaError, MofaFactors
 
 logger = logging.getLogger(__name__)
 
 #: Participants per class without which a block gets no model in a fold.
 MIN_CLASS = 3
-PREDICTIONS = ("task", "repeat", "fold", "participant", "model", "feature_set", "label", "probability", "score")
+PREDICTIONS = (
+    "task",
+    "repeat",
+    "fold",
+    "participant",
+    "model",
+    "feature_set",
+    "class",
+    "label",
+    "probability",
+    "score",
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +51,12 @@ class Settings:
 
 
 @dataclass
-class JointFactors:
-    """MOFA of the training participants and the layout of its input."""
+class Factors:
+    """MOFA of the training participants: the transformer, the layers of its input in order, the training scores."""
 
     mofa: MofaFactors
-    blocks: list[str]
-    classifier: Tuned
+    layers: list[str]
+    scores: Predictors
 
 
 @dataclass
@@ -58,16 +69,54 @@ class Models:
         full or no_definers.
     blocks
         Classifier per block: clinical and each layer.
-    joint
-        MOFA with its classifier, or None.
+    factors, joint
+        MOFA of the layers, and the classifier on its factors, or None.
     fusion
         Late fusion over the layers, or None.
     """
 
     feature_set: str
     blocks: dict[str, Tuned] = field(default_factory=dict)
-    joint: JointFactors | None = None
+    factors: Factors | None = None
+    joint: Tuned | None = None
     fusion: Fusion | None = None
+
+
+def fit_factors(
+    feature_set: str,
+    blocks: Mapping[str, Predictors],
+    participants: Sequence[str] | pd.Index,
+    settings: Settings,
+    seed: int,
+) -> Factors | None:
+    """Fit MOFA to the layers of the training participants, or say in the log why it cannot be.
+
+    It knows no labels, so one fit serves all classes of a task.
+    """
+    layers = {
+        name: block.rows(participants).feature_set(feature_set) for name, block in sorted(blocks.items())
+        if name != "clinical"
+    }
+    layers = {name: block for name, block in layers.items() if block.values.size}
+    if not layers:
+        return None
+    joint, views = stack(list(layers.values()))
+    mofa = MofaFactors(
+        views=views,
+        n_factors=settings.factors,
+        max_features=settings.max_features,
+        min_features=settings.min_features,
+        iterations=settings.iterations,
+        convergence=settings.convergence,  # type: ignore[arg-type]
+        drop_r2=settings.drop_r2,
+        random_state=derive_seed(seed, "mofa"),
+    )
+    try:
+        scores = mofa.fit_transform(joint.values)
+    except (MofaError, ValueError) as error:
+        logger.warning("no factor model (%s): %s", feature_set, error)
+        return None
+    return Factors(mofa, list(layers), _factor_block(joint, scores))
 
 
 def fit_models(
@@ -77,6 +126,7 @@ def fit_models(
     labels: pd.Series,
     settings: Settings,
     seed: int,
+    factors: Factors | None = None,
 ) -> Models:
     """Fit every model of a task on the given participants.
 
@@ -94,6 +144,8 @@ def fit_models(
         Sizes and candidates.
     seed
         Seed of this training set.
+    factors
+        `fit_factors` of the same participants, for the comparator mofa.
 
     Returns
     -------
@@ -101,61 +153,44 @@ def fit_models(
         A block with fewer than three training participants in a class has no model.
     """
     labels = labels.sort_index()
-    training = {name: block.rows(labels.index).feature_set(feature_set) for name, block in blocks.items()}
-    layers = {name: block for name, block in training.items() if name != "clinical" and block.features.size}
+    training = {name: block.rows(labels.index).feature_set(feature_set) for name, block in sorted(blocks.items())}
+    wanted = set(task.comparators)
     models = Models(feature_set)
-
-    def tuned(block: Predictors, select: bool) -> Tuned | None:
-        target = labels.loc[block.participants].to_numpy()
-        persons = pd.Series(target, index=block.participants).groupby(level=0).first()
-        if persons.value_counts().reindex([0, 1], fill_value=0).min() < MIN_CLASS:
-            logger.info("%s/%s: %s has too few training participants for a model", task.name, feature_set, block.name)
-            return None
-        return tune(
-            classifier_pipeline(settings.max_features if select else None, select=select),
-            block.values,
-            target,
-            block.participants,
-            selected=settings.selected_features,
-            penalty=settings.penalty,
-            folds=settings.inner_folds,
-            seed=derive_seed(seed, "inner"),
-        )
-
-    if "clinical" in task.comparators and "clinical" in training:
-        model = tuned(training["clinical"], select=False)
-        if model is not None:
-            models.blocks["clinical"] = model
-    if {"layers", "late_fusion"} & set(task.comparators):
-        fitted = {name: tuned(block, select=True) for name, block in sorted(layers.items())}
-        models.blocks.update({name: model for name, model in fitted.items() if model is not None})
-    own = {name: model for name, model in models.blocks.items() if name != "clinical"}
-    if "late_fusion" in task.comparators and own:
-        models.fusion = fuse(own, labels)
-    if "mofa" in task.comparators and layers:
-        joint, views = stack([layers[name] for name in sorted(layers)])
-        mofa = MofaFactors(
-            views=views,
-            n_factors=settings.factors,
-            max_features=settings.max_features,
-            min_features=settings.min_features,
-            iterations=settings.iterations,
-            convergence=settings.convergence,  # type: ignore[arg-type]
-            drop_r2=settings.drop_r2,
-            random_state=derive_seed(seed, "mofa"),
-        )
-        try:
-            scores = mofa.fit_transform(joint.values)
-        except (MofaError, ValueError) as error:
-            logger.warning("%s/%s: no factor model: %s", task.name, feature_set, error)
-        else:
-            classifier = tuned(factor_block(joint, scores), select=False)
-            if classifier is not None:
-                models.joint = JointFactors(mofa, sorted(layers), classifier)
+    for name, block in training.items():
+        clinical = name == "clinical"
+        if block.values.size and wanted & ({"clinical"} if clinical else {"layers", "late_fusion"}):
+            model = _tune_block(block, labels, settings, seed, select=not clinical)
+            if model is not None:
+                models.blocks[name] = model
+    layers = {name: model for name, model in models.blocks.items() if name != "clinical"}
+    if "late_fusion" in wanted and layers:
+        models.fusion = fuse(layers, labels)
+    if "mofa" in wanted and factors is not None:
+        models.factors = factors
+        models.joint = _tune_block(factors.scores, labels, settings, seed, select=False)
     return models
 
 
-def factor_block(joint: Predictors, scores: np.ndarray) -> Predictors:
+def _tune_block(block: Predictors, labels: pd.Series, settings: Settings, seed: int, *, select: bool) -> Tuned | None:
+    """Return the tuned classifier of a block, or None where a class is too small."""
+    target = labels.loc[block.participants].to_numpy()
+    persons = pd.Series(target, index=block.participants).groupby(level=0).first()
+    if persons.value_counts().reindex([0, 1], fill_value=0).min() < MIN_CLASS:
+        logger.info("%s has fewer than %d training participants in a class: no model", block.name, MIN_CLASS)
+        return None
+    return tune(
+        classifier_pipeline(settings.max_features if select else None, select=select),
+        block.values,
+        target,
+        block.participants,
+        selected=settings.selected_features,
+        penalty=settings.penalty,
+        folds=settings.inner_folds,
+        seed=derive_seed(seed, "inner"),
+    )
+
+
+def _factor_block(joint: Predictors, scores: np.ndarray) -> Predictors:
     """Return factors as a block of predictors."""
     names = np.array([f"factor{index + 1}" for index in range(scores.shape[1])], dtype=str)
     return Predictors(
@@ -192,13 +227,11 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
     if models.fusion is not None and layers:
         evidence["late_fusion"] = models.fusion.evidence(layers)
         prior["late_fusion"] = models.fusion.calibration.prior
-    if models.joint is not None:
-        present = [given[name] for name in models.joint.blocks if name in given]
-        joint, _ = stack(present)
+    if models.joint is not None and models.factors is not None:
+        joint, _ = stack([given[name] for name in models.factors.layers])
         if joint.participants.size:
-            scores = models.joint.mofa.transform(joint.values)
-            evidence["mofa"] = models.joint.classifier.evidence(scores, joint.participants)
-            prior["mofa"] = models.joint.classifier.calibration.prior
+            evidence["mofa"] = models.joint.evidence(models.factors.mofa.transform(joint.values), joint.participants)
+            prior["mofa"] = models.joint.calibration.prior
     parts = [
         pd.DataFrame(
             {
@@ -218,7 +251,7 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
 def evaluate_repeat(
     task: Task,
     blocks: Mapping[str, Predictors],
-    labels: pd.Series,
+    classes: pd.Series,
     folds: pd.DataFrame,
     settings: Settings,
     *,
@@ -231,8 +264,8 @@ def evaluate_repeat(
     ----------
     task, blocks, settings
         As in `fit_models`.
-    labels
-        0 or 1 by participant.
+    classes
+        Class by participant.
     folds
         participant, repeat, fold.
     repeat
@@ -243,52 +276,56 @@ def evaluate_repeat(
     Returns
     -------
     pandas.DataFrame
-        Columns `PREDICTIONS`, sorted by feature set, model, fold, participant.
+        Columns `PREDICTIONS`; `label` and `probability` are of `class` against the others.
     """
     own = folds[folds["repeat"].astype(int) == repeat].set_index("participant")["fold"].astype(int).sort_index()
-    unknown = own.index.difference(labels.index)
+    unknown = own.index.difference(classes.index)
     if len(unknown):
         raise ValueError(f"the folds name participants without a label: {', '.join(unknown)}")
+    questions = contrasts(task, classes.sort_index())
+    wants_factors = "mofa" in task.comparators
     parts = []
     for fold in sorted(own.unique()):
-        test = own.index[own == fold]
-        train = labels.loc[own.index[own != fold]]
+        train, test = own.index[own != fold], own.index[own == fold]
+        own_seed = derive_seed(seed, repeat, fold)
         for feature_set in task.feature_sets:
-            models = fit_models(task, feature_set, blocks, train, settings, derive_seed(seed, repeat, fold))
-            parts.append(predict(models, blocks, test).assign(fold=fold))
+            factors = fit_factors(feature_set, blocks, train, settings, own_seed) if wants_factors else None
+            for name, labels in questions.items():
+                models = fit_models(task, feature_set, blocks, labels.loc[train], settings, own_seed, factors)
+                part = predict(models, blocks, test)
+                part["fold"], part["class"], part["label"] = fold, name, part["participant"].map(labels)
+                parts.append(part)
     if not parts:
         return pd.DataFrame(columns=list(PREDICTIONS))
     table = pd.concat(parts, ignore_index=True)
     table["task"], table["repeat"] = task.name, repeat
-    table["label"] = table["participant"].map(labels)
-    order = ["feature_set", "model", "fold", "participant"]
+    order = ["feature_set", "model", "class", "fold", "participant"]
     return table.sort_values(order, ignore_index=True)[list(PREDICTIONS)]
 
 
-def permute_labels(labels: pd.Series, strata: pd.Series, seed: int) -> pd.Series:
-    """Return the labels shuffled between the participants of a stratum (the site).
+def permute_classes(classes: pd.Series, strata: pd.Series, seed: int) -> pd.Series:
+    """Return the classes shuffled between the participants of a stratum (the site).
 
     Parameters
     ----------
-    labels
-        0 or 1 by participant.
+    classes
+        Class by participant.
     strata
         Stratum by participant.
     seed
         Seed of this permutation.
     """
     generator = np.random.default_rng(seed)
-    labels = labels.sort_index()
-    shuffled = labels.groupby(strata.reindex(labels.index).to_numpy(), sort=True).transform(
+    classes = classes.sort_index()
+    return classes.groupby(strata.reindex(classes.index).to_numpy(), sort=True).transform(
         lambda part: part.to_numpy()[generator.permutation(len(part))]
     )
-    return shuffled.astype(int)
 
 
 def permute_task(
     task: Task,
     blocks: Mapping[str, Predictors],
-    labels: pd.Series,
+    classes: pd.Series,
     strata: pd.Series,
     settings: Settings,
     *,
@@ -296,14 +333,13 @@ def permute_task(
     permutation: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Run the whole pipeline once on permuted labels, on folds stratified by the permuted labels.
+    """Run the whole pipeline once on permuted classes, on folds stratified by the permuted classes.
 
     Returns
     -------
     pandas.DataFrame
-        As `evaluate_repeat`, with the column permutation.
+        As `evaluate_repeat`.
     """
-    shuffled = permute_labels(labels, strata, derive_seed(seed, "permutation", permutation))
+    shuffled = permute_classes(classes, strata, derive_seed(seed, "permutation", permutation))
     table = outer_folds(shuffled, folds=folds, repeats=1, seed=derive_seed(seed, "permutation folds", permutation))
-    result = evaluate_repeat(task, blocks, shuffled, table, settings, repeat=1, seed=seed)
-    return result.assign(permutation=permutation)
+    return evaluate_repeat(task, blocks, shuffled, table, settings, repeat=1, seed=seed)

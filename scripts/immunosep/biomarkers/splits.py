@@ -23,7 +23,7 @@ def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd
     Parameters
     ----------
     labels
-        0 or 1 by participant, each participant once. Their order does not matter.
+        Class by participant, each participant once. Their order does not matter.
     folds, repeats
         Number of folds and of repeats.
     seed

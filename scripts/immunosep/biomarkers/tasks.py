@@ -11,8 +11,8 @@ from immunosep.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-#: Values of the trial's targets: (those of class 0, those of class 1).
-CLASSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+#: Values of the trial's targets by class, the reference class first; a class is named by its first value.
+CLASSES: dict[str, tuple[tuple[str, ...], ...]] = {
     "endotype": (("SII",), ("MALS",)),
     "sofa_response": (("nonresponse",), ("response",)),
     # Death before day 15 is no reversal (composite strategy, protocol).
@@ -61,7 +61,7 @@ class Task:
     clinical
         Clinical predictors.
     classes
-        Label values of class 0 and of class 1; None: the two values of the column, sorted.
+        Label values by class, the reference class first; None: every value of the column is a class.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Task:
     comparators: tuple[str, ...]
     feature_sets: tuple[str, ...]
     clinical: tuple[str, ...]
-    classes: tuple[tuple[str, ...], tuple[str, ...]] | None
+    classes: tuple[tuple[str, ...], ...] | None
 
 
 def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
@@ -98,7 +98,7 @@ def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
         comparators=tuple(entry["comparators"]),
         feature_sets=tuple(entry.get("feature_sets") or ("full",)),
         clinical=tuple((biomarkers.get("clinical") or {}).get(name, ())),
-        classes=((str(given[0]),), (str(given[1]),)) if given else CLASSES.get(target),
+        classes=tuple((str(value),) for value in given) if given else CLASSES.get(target),
     )
     check_time(task, entry.get("first_outcome_day"))
     return task
@@ -152,8 +152,8 @@ def check_time(task: Task, first_outcome_day: int | None = None) -> None:
         raise InputError("\n".join(f"biomarkers.tasks.{task.name}: {problem}." for problem in problems))
 
 
-def binary_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
-    """Return the labels of a task: 0 or 1 by participant, sorted; participants without one of the two are left out.
+def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
+    """Return the class of each participant; participants with none of the task's classes are left out.
 
     Parameters
     ----------
@@ -162,10 +162,15 @@ def binary_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
     labels
         Label table, text, one row per participant.
 
+    Returns
+    -------
+    pandas.Series
+        Name of the class by participant, sorted by participant.
+
     Raises
     ------
     InputError
-        If the column is missing, or an unknown target does not have two values.
+        If the column is missing or holds fewer than two classes.
     """
     if task.target not in labels:
         raise InputError(
@@ -174,24 +179,34 @@ def binary_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
         )
     values = labels.set_index("participant")[task.target].astype(str).str.strip()
     values = values[values != ""]
-    classes = task.classes
-    if classes is None:
-        levels = sorted(values.unique())
-        if len(levels) != 2:
-            raise InputError(
-                f"biomarkers.tasks.{task.name}: {task.target} has the values {', '.join(levels)}; name two with classes"
-            )
-        classes = ((levels[0],), (levels[1],))
-    coded = values.map({**dict.fromkeys(classes[0], 0), **dict.fromkeys(classes[1], 1)})
+    if task.classes is None:
+        names = {level: level for level in sorted(values.unique())}
+        if len(names) < 2:
+            raise InputError(f"biomarkers.tasks.{task.name}: {task.target} has one value, {', '.join(names)}")
+    else:
+        names = {value: group[0] for group in task.classes for value in group}
+    coded = values.map(names)
     left_out = values[coded.isna()].value_counts().to_dict()
     if left_out:
         logger.info("task %s: participants of other classes left out: %s", task.name, left_out)
-    return coded.dropna().astype(int).sort_index().rename("label")
+    return coded.dropna().sort_index().rename("class")
 
 
-def too_small(task: Task, labels: pd.Series, minimum: int) -> str:
+def contrasts(task: Task, classes: pd.Series) -> dict[str, pd.Series]:
+    """Return the yes-or-no questions of a task: 0 or 1 by participant, by the name of class 1.
+
+    Two classes make one question, whether it is the second; more make one against the rest for each.
+    """
+    names = sorted(classes.unique()) if task.classes is None else [group[0] for group in task.classes]
+    asked = names[1:] if len(names) == 2 else names
+    return {name: (classes == name).astype(int).rename("label") for name in asked}
+
+
+def too_small(task: Task, classes: pd.Series, minimum: int) -> str:
     """Return why a task is not run, or an empty text."""
-    counts = labels.value_counts().reindex([0, 1], fill_value=0)
+    names = sorted(classes.unique()) if task.classes is None else [group[0] for group in task.classes]
+    counts = classes.value_counts().reindex(names, fill_value=0)
     if counts.min() >= minimum:
         return ""
-    return f"not run: {counts[1]} and {counts[0]} participants in the two classes, {minimum} needed in each"
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"not run: participants per class {listed}; {minimum} needed in each"

@@ -1,0 +1,126 @@
+"""The model refitted on all participants, as a file without any participant in it, and its card."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunosep.biomarkers.features import Predictors
+from immunosep.biomarkers.models import Models
+from immunosep.biomarkers.tasks import Task
+from immunosep.io import PathLike, atomic_path
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "1"
+PACKAGES = ("numpy", "pandas", "scikit-learn", "mofapy2", "skops")
+
+
+def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str, Any]:
+    """Return the fitted models as plain containers of scikit-learn objects.
+
+    The training participants' scores and out-of-fold predictions stay behind: a model that is passed on names and
+    describes nobody.
+
+    Parameters
+    ----------
+    models
+        Fitted on all participants.
+    blocks
+        Predictors of training; for the names of the features.
+    """
+    content: dict[str, Any] = {"feature_set": models.feature_set, "blocks": {}, "fusion": None, "mofa": None}
+    for name, model in models.blocks.items():
+        content["blocks"][name] = {
+            "features": blocks[name].feature_set(models.feature_set).features.tolist(),
+            "pipeline": model.pipeline,
+            "calibration": vars(model.calibration),
+        }
+    if models.fusion is not None:
+        content["fusion"] = {"weights": models.fusion.weights, "calibration": vars(models.fusion.calibration)}
+    if models.joint is not None and models.factors is not None:
+        mofa = models.factors.mofa
+        mofa.fit_.factors = np.empty((0, mofa.fit_.n_factors))
+        content["mofa"] = {
+            "features": {
+                name: blocks[name].feature_set(models.feature_set).features.tolist() for name in models.factors.layers
+            },
+            "transformer": mofa,
+            "pipeline": models.joint.pipeline,
+            "calibration": vars(models.joint.calibration),
+        }
+    return content
+
+
+def data_digest(blocks: Mapping[str, Predictors], classes: pd.Series) -> str:
+    """Return the SHA-256 of all that the model was trained on."""
+    digest = hashlib.sha256()
+    for name in sorted(blocks):
+        block = blocks[name].rows(classes.index)
+        digest.update("\n".join([name, *block.observations, *block.features]).encode())
+        digest.update(np.ascontiguousarray(block.values, dtype="<f8").tobytes())
+    digest.update("\n".join(f"{name}\t{value}" for name, value in classes.sort_index().items()).encode())
+    return digest.hexdigest()
+
+
+def write_model(content: Mapping[str, Any], path: PathLike) -> None:
+    """Write a skops file: unlike a pickle it runs no code when it is opened."""
+    import skops.io
+
+    with atomic_path(path) as temporary:
+        skops.io.dump(dict(content), temporary)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that the model depends on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def model_card(
+    task: Task, classes: pd.Series, performance: pd.DataFrame, layers: list[str], digest: str, folds_digest: str
+) -> str:
+    """Return the model card as Markdown.
+
+    Parameters
+    ----------
+    task, classes
+        The task and the class of each training participant.
+    performance
+        Table of `evaluate.performance_table`, as text.
+    layers
+        Blocks that entered.
+    digest, folds_digest
+        Hashes of the data and of the folds.
+    """
+    counts = ", ".join(f"{name} {count}" for name, count in classes.value_counts().sort_index().items())
+    days = ", ".join(map(str, task.days)) or "none (cohort without visit days)"
+    lines = [
+        f"# Model card: {task.name}",
+        "",
+        "Research only. Not for treatment decisions. The frozen model is a refit on all participants and is not",
+        "validated as such; the performance below is that of the same procedure under cross-validation.",
+        "",
+        f"- Target: {task.target}; classes {counts}",
+        f"- Predictors: {', '.join(layers)}; visit days {days}",
+        f"- Feature sets: {', '.join(task.feature_sets)}; the drugs' own analytes never enter",
+        "- Learned inside each fold: variance filter, imputation, scaling, feature choice, penalty, calibration, factors,",
+        "  weights of the late fusion. Frozen upstream of the folds, without labels: the lists of features (annotation,",
+        "  consensus peaks, genera seen), the vendor's NPX.",
+        f"- Data SHA-256: {digest}",
+        f"- Folds SHA-256: {folds_digest}",
+        "- Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
+        "",
+        "| model | features | class | n | AUROC (95 % CI) | AUPRC | prevalence | Brier |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in performance.to_dict("records"):
+        interval = f"{row['auroc']} ({row['auroc_low']} to {row['auroc_high']})" if row["auroc"] else row["note"]
+        lines.append(
+            f"| {row['model']} | {row['feature_set']} | {row['class']} | {row['n']} | {interval} | {row['auprc']} "
+            f"| {row['prevalence']} | {row['brier']} |"
+        )
+    return "\n".join(lines) + "\n"

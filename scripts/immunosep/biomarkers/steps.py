@@ -1,0 +1,264 @@
+"""The rules of the biomarker stage: files in, files out.
+
+Every step reads the same inputs through `load_inputs`, so that folds, repeats, permutations and the frozen model see the
+same participants and the same predictors.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mudata
+import pandas as pd
+
+from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
+from immunosep.biomarkers.features import Predictors, clinical_predictors, omics_predictors
+from immunosep.biomarkers.frozen import data_digest, frozen_content, model_card, versions, write_model
+from immunosep.biomarkers.models import PREDICTIONS, Settings, evaluate_repeat, fit_factors, fit_models, permute_task
+from immunosep.biomarkers.splits import derive_seed, outer_folds
+from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
+from immunosep.io import PathLike, atomic_path, read_table, write_table
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a step works on."""
+
+    task: Task
+    classes: pd.Series
+    strata: pd.Series
+    blocks: dict[str, Predictors]
+
+
+def settings_of(biomarkers: Mapping[str, Any], integration: Mapping[str, Any]) -> Settings:
+    """Return the models' settings from the configuration's two sections."""
+    return Settings(
+        max_features=biomarkers["max_features"],
+        selected_features=tuple(biomarkers["selected_features"]),
+        penalty=tuple(biomarkers["penalty"]),
+        inner_folds=biomarkers["cv"]["inner_folds"],
+        factors=biomarkers["factors"],
+        min_features=integration["min_features"],
+        iterations=integration["iterations"],
+        convergence=integration["convergence"],
+        drop_r2=integration["drop_r2"],
+    )
+
+
+def load_inputs(
+    task_name: str,
+    biomarkers: Mapping[str, Any],
+    *,
+    joined_path: PathLike,
+    labels_path: PathLike,
+    participants_path: PathLike | None,
+) -> Inputs:
+    """Read the predictors and the classes of a task."""
+    task = load_task(task_name, biomarkers)
+    labels = read_table(labels_path)
+    classes = class_labels(task, labels)
+    keyed = labels.set_index("participant")
+    strata = keyed["site"] if "site" in keyed else pd.Series("all", index=keyed.index)
+    blocks = omics_predictors(mudata.read_h5mu(joined_path), task.days)
+    clinical = clinical_predictors(task, labels, read_table(participants_path) if participants_path else None)
+    if clinical is not None:
+        blocks["clinical"] = clinical
+    return Inputs(task, classes, strata, blocks)
+
+
+def _refusal(task: Task, classes: pd.Series, biomarkers: Mapping[str, Any]) -> str:
+    """Return why the task is not run, or an empty text; a class needs a participant in every fold in any case."""
+    return too_small(task, classes, max(biomarkers["min_per_class"], biomarkers["cv"]["outer_folds"]))
+
+
+def split_folds(
+    *, task_name: str, biomarkers: Mapping[str, Any], seed: int, labels_path: PathLike, folds_path: PathLike
+) -> None:
+    """Write a task's folds: participant, repeat, fold, digest. They depend on the labels alone.
+
+    A task with too few participants gets a table without rows; its performance table says why.
+    """
+    task = load_task(task_name, biomarkers)
+    classes = class_labels(task, read_table(labels_path))
+    reason = _refusal(task, classes, biomarkers)
+    if reason:
+        logger.warning("task %s %s", task.name, reason)
+        classes = classes.iloc[:0]
+    cv = biomarkers["cv"]
+    write_table(outer_folds(classes, folds=cv["outer_folds"], repeats=cv["repeats"], seed=seed), folds_path)
+
+
+def evaluate_one_repeat(
+    *,
+    task_name: str,
+    repeat: int,
+    biomarkers: Mapping[str, Any],
+    integration: Mapping[str, Any],
+    seed: int,
+    joined_path: PathLike,
+    labels_path: PathLike,
+    participants_path: PathLike | None,
+    folds_path: PathLike,
+    predictions_path: PathLike,
+) -> None:
+    """Predict every participant of one repeat by models fitted without them; columns `models.PREDICTIONS`."""
+    folds = read_table(folds_path)
+    if folds.empty:
+        write_table(pd.DataFrame(columns=list(PREDICTIONS)), predictions_path)
+        return
+    inputs = load_inputs(
+        task_name, biomarkers, joined_path=joined_path, labels_path=labels_path, participants_path=participants_path
+    )
+    table = evaluate_repeat(
+        inputs.task,
+        inputs.blocks,
+        inputs.classes,
+        folds,
+        settings_of(biomarkers, integration),
+        repeat=repeat,
+        seed=seed,
+    )
+    write_table(table, predictions_path, digits=9)
+
+
+def summarise_task(
+    *,
+    task_name: str,
+    biomarkers: Mapping[str, Any],
+    seed: int,
+    labels_path: PathLike,
+    repeats: Sequence[PathLike],
+    predictions_path: PathLike,
+    performance_path: PathLike,
+    curves_path: PathLike,
+) -> None:
+    """Join the repeats; write predictions, performance (`evaluate.PERFORMANCE`) and the points of the curves."""
+    parts = [pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str}) for path in repeats]
+    filled = [part for part in parts if len(part)]
+    predictions = pd.concat(filled, ignore_index=True) if filled else parts[0]
+    write_table(predictions, predictions_path, digits=9)
+    if predictions.empty:
+        task = load_task(task_name, biomarkers)
+        reason = _refusal(task, class_labels(task, read_table(labels_path)), biomarkers)
+        note = {"task": task_name, "note": reason or "no layer has a sample on the task's days"}
+        write_table(pd.DataFrame([note], columns=list(PERFORMANCE)), performance_path)
+    else:
+        performance = performance_table(
+            predictions, task_name, bootstrap=biomarkers["bootstrap"], seed=derive_seed(seed, "bootstrap", task_name)
+        )
+        write_table(performance, performance_path)
+    write_table(curves_table(predictions, task_name), curves_path)
+
+
+def freeze_model(
+    *,
+    task_name: str,
+    biomarkers: Mapping[str, Any],
+    integration: Mapping[str, Any],
+    seed: int,
+    joined_path: PathLike,
+    labels_path: PathLike,
+    participants_path: PathLike | None,
+    folds_path: PathLike,
+    performance_path: PathLike,
+    model_path: PathLike,
+    card_path: PathLike,
+) -> None:
+    """Refit every model of a task on all participants; write it as a skops file with a model card."""
+    folds = read_table(folds_path)
+    performance = read_table(performance_path)
+    if folds.empty:
+        note = performance["note"].iloc[0]
+        write_model({"format": "1", "task": task_name, "status": note}, model_path)
+        _write_text(f"# Model card: {task_name}\n\nNo model: {note}.\n", card_path)
+        return
+    inputs = load_inputs(
+        task_name, biomarkers, joined_path=joined_path, labels_path=labels_path, participants_path=participants_path
+    )
+    task, classes = inputs.task, inputs.classes
+    settings = settings_of(biomarkers, integration)
+    own_seed = derive_seed(seed, "frozen")
+    fitted: dict[str, Any] = {}
+    for feature_set in task.feature_sets:
+        factors = (
+            fit_factors(feature_set, inputs.blocks, classes.index, settings, own_seed)
+            if "mofa" in task.comparators
+            else None
+        )
+        fitted[feature_set] = {
+            name: frozen_content(
+                fit_models(task, feature_set, inputs.blocks, labels, settings, own_seed, factors), inputs.blocks
+            )
+            for name, labels in contrasts(task, classes).items()
+        }
+    digest = data_digest(inputs.blocks, classes)
+    folds_digest = folds["digest"].iloc[0]
+    content = {
+        "format": "1",
+        "task": task.name,
+        "status": "fitted",
+        "target": task.target,
+        "days": list(task.days),
+        "models": fitted,
+        "data_sha256": digest,
+        "folds_sha256": folds_digest,
+        "versions": versions(),
+    }
+    write_model(content, model_path)
+    _write_text(model_card(task, classes, performance, sorted(inputs.blocks), digest, folds_digest), card_path)
+
+
+def permute(
+    *,
+    task_name: str,
+    permutation: int,
+    biomarkers: Mapping[str, Any],
+    integration: Mapping[str, Any],
+    seed: int,
+    joined_path: PathLike,
+    labels_path: PathLike,
+    participants_path: PathLike | None,
+    folds_path: PathLike,
+    performance_path: PathLike,
+) -> None:
+    """Run the whole pipeline on permuted classes; write task, permutation, model, feature_set, class, n, auroc."""
+    columns = ["task", "permutation", "model", "feature_set", "class", "n", "auroc"]
+    if read_table(folds_path).empty:
+        write_table(pd.DataFrame(columns=columns), performance_path)
+        return
+    inputs = load_inputs(
+        task_name, biomarkers, joined_path=joined_path, labels_path=labels_path, participants_path=participants_path
+    )
+    predictions = permute_task(
+        inputs.task,
+        inputs.blocks,
+        inputs.classes,
+        inputs.strata,
+        settings_of(biomarkers, integration),
+        folds=biomarkers["cv"]["outer_folds"],
+        permutation=permutation,
+        seed=seed,
+    )
+    table = performance_table(predictions, task_name, bootstrap=1, seed=1).assign(permutation=permutation)
+    write_table(table[columns], performance_path)
+
+
+def collect_permutations(*, parts: Sequence[PathLike], performance_path: PathLike, permutations_path: PathLike) -> None:
+    """Join the permutations and add each model's p value: (1 + permutations at least as good) / (1 + permutations)."""
+    table = pd.concat([pd.read_csv(path, sep="\t", dtype={"class": str}) for path in parts], ignore_index=True)
+    keys = ["task", "model", "feature_set", "class"]
+    observed = pd.read_csv(performance_path, sep="\t", dtype={"class": str})[[*keys, "auroc"]]
+    merged = table.merge(observed.rename(columns={"auroc": "auroc_observed"}), on=keys, how="left")
+    reached = (merged["auroc"] >= merged["auroc_observed"]).groupby([merged[key] for key in keys])
+    merged["p_value"] = (1 + reached.transform("sum")) / (1 + reached.transform("size"))
+    write_table(merged.sort_values([*keys, "permutation"]), permutations_path)
+
+
+def _write_text(text: str, path: PathLike) -> None:
+    """Write a text file in one step."""
+    with atomic_path(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")

@@ -1,0 +1,13 @@
+"""Test every factor against technical, clinical and label variables."""
+
+from immunosep.integration.steps import associate_factors
+from immunosep.runlog import rule_logging
+
+if __name__ == "__main__":
+    with rule_logging(snakemake.log[0]):
+        associate_factors(
+            joined_path=snakemake.input.joined,
+            factors_path=snakemake.input.factors,
+            participants_path=snakemake.input.participants or None,
+            associations_path=snakemake.output.associations,
+        )

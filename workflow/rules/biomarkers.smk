@@ -1,0 +1,180 @@
+"""Classifiers of endotype and response, validated on participants that they have not seen.
+
+Needs results/integration/multiomics.h5mu, results/labels/labels.tsv and the table of participants. Steps per task:
+split_folds (once, from the labels alone), evaluate_repeat (one job per repeat: all models on all its folds),
+summarise_task, freeze_model; where asked for, permute_task (one job per permutation) and collect_permutations. Makes
+results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
+"""
+
+REPEATS = range(1, config["biomarkers"]["cv"]["repeats"] + 1)
+PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
+
+
+def task_settings(wildcards):
+    """Return the section `biomarkers` as one task sees it: another task's change does not rerun this one."""
+    section = config["biomarkers"]
+    own = {name: value for name, value in section.items() if name not in ("permutations", "bootstrap")}
+    return {
+        **own,
+        "tasks": {wildcards.task: section["tasks"][wildcards.task]},
+        "clinical": {wildcards.task: section["clinical"].get(wildcards.task, [])},
+    }
+
+
+rule split_folds:
+    """Folds of whole participants, written once and shared by all models."""
+    input:
+        labels="results/labels/labels.tsv",
+    output:
+        folds="results/biomarkers/{task}/folds.tsv",
+    log:
+        "logs/biomarkers/split_folds/{task}.log",
+    params:
+        code=fingerprint("immunosep.biomarkers.splits"),
+        biomarkers=lambda wildcards: {
+            name: task_settings(wildcards)[name] for name in ("tasks", "clinical", "cv", "min_per_class")
+        },
+        seed=config["seed"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../../scripts/biomarkers/split_folds.py"
+
+
+rule evaluate_repeat:
+    """Predictions of one repeat: every participant by models that were fitted without them."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        labels="results/labels/labels.tsv",
+        participants=config["clinical"]["participants"] or [],
+        folds="results/biomarkers/{task}/folds.tsv",
+    output:
+        predictions=temp("results/biomarkers/{task}/repeats/{repeat}.tsv"),
+    log:
+        "logs/biomarkers/evaluate_repeat/{task}_{repeat}.log",
+    benchmark:
+        "benchmarks/biomarkers/evaluate_repeat/{task}_{repeat}.tsv"
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+        biomarkers=task_settings,
+        integration=config["integration"],
+        seed=config["seed"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(2000, 20),
+        runtime=120,
+    script:
+        "../../scripts/biomarkers/evaluate_repeat.py"
+
+
+rule summarise_task:
+    """Predictions of all repeats, performance with confidence intervals, points of the curves."""
+    input:
+        labels="results/labels/labels.tsv",
+        repeats=lambda wildcards: collect(
+            "results/biomarkers/{task}/repeats/{repeat}.tsv", task=wildcards.task, repeat=REPEATS
+        ),
+    output:
+        predictions="results/biomarkers/{task}/predictions.tsv",
+        performance="results/biomarkers/{task}/performance.tsv",
+        curves="results/biomarkers/{task}/curves.tsv",
+    log:
+        "logs/biomarkers/summarise_task/{task}.log",
+    params:
+        code=fingerprint("immunosep.biomarkers.evaluate"),
+        biomarkers=lambda wildcards: {
+            **{name: task_settings(wildcards)[name] for name in ("tasks", "clinical", "cv", "min_per_class")},
+            "bootstrap": config["biomarkers"]["bootstrap"],
+        },
+        seed=config["seed"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    script:
+        "../../scripts/biomarkers/summarise_task.py"
+
+
+rule freeze_model:
+    """The models refitted on all participants, in a file that runs no code, with a model card."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        labels="results/labels/labels.tsv",
+        participants=config["clinical"]["participants"] or [],
+        folds="results/biomarkers/{task}/folds.tsv",
+        performance="results/biomarkers/{task}/performance.tsv",
+    output:
+        model="results/biomarkers/{task}/model.skops",
+        card="results/biomarkers/{task}/model_card.md",
+    log:
+        "logs/biomarkers/freeze_model/{task}.log",
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+        biomarkers=task_settings,
+        integration=config["integration"],
+        seed=config["seed"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(2000, 20),
+        runtime=60,
+    script:
+        "../../scripts/biomarkers/freeze_model.py"
+
+
+rule permute_task:
+    """The whole pipeline once more, with the classes shuffled between participants of a site."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        labels="results/labels/labels.tsv",
+        participants=config["clinical"]["participants"] or [],
+        folds="results/biomarkers/{task}/folds.tsv",
+    output:
+        performance=temp("results/biomarkers/{task}/permutations/{repeat}.tsv"),
+    log:
+        "logs/biomarkers/permute_task/{task}_{repeat}.log",
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+        biomarkers=task_settings,
+        integration=config["integration"],
+        seed=config["seed"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(2000, 20),
+        runtime=120,
+    script:
+        "../../scripts/biomarkers/permute_task.py"
+
+
+rule collect_permutations:
+    """All permutations of a task beside the observed performance, with p values."""
+    input:
+        parts=lambda wildcards: collect(
+            "results/biomarkers/{task}/permutations/{repeat}.tsv", task=wildcards.task, repeat=PERMUTATIONS
+        ),
+        performance="results/biomarkers/{task}/performance.tsv",
+    output:
+        permutations="results/biomarkers/{task}/permutations.tsv",
+    log:
+        "logs/biomarkers/collect_permutations/{task}.log",
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../../scripts/biomarkers/collect_permutations.py"
