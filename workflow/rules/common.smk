@@ -105,4 +105,6 @@ def all_results():
         targets.append(f"results/{layer}/{layer}.h5ad")
     for task in tasks():
         targets += [f"results/biomarkers/{task}/performance.tsv", f"results/biomarkers/{task}/model.skops"]
+        if config["biomarkers"]["permutations"]:
+            targets.append(f"results/biomarkers/{task}/permutations.tsv")
     return targets + all_figures()
