@@ -8,7 +8,6 @@ if __name__ == "__main__":
         read_tables(
             tables=snakemake.input.tables,
             libraries_path=snakemake.input.libraries,
-            data_root=snakemake.params.data_root,
             values_path=snakemake.output.values,
             unmatched_path=snakemake.output.unmatched,
         )

@@ -20,7 +20,6 @@ rule read_proteome:
         "benchmarks/proteome/read_proteome.tsv"
     params:
         code=fingerprint("immunosep.proteome.steps"),
-        data_root=config["data_root"],
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -59,9 +58,9 @@ rule build_proteome:
         values="results/proteome/npx.parquet",
         libraries="results/intake/proteome.tsv",
         verdicts="results/qc/proteome_verdicts.tsv",
-        gene_sets=workflow.source_path("../../resources/gene_sets.tsv"),
-        drug_analytes=workflow.source_path("../../resources/drug_analytes.tsv"),
-        accessions=workflow.source_path("../../resources/protein_accessions.tsv"),
+        gene_sets=resource("gene_sets.tsv"),
+        drug_analytes=resource("drug_analytes.tsv"),
+        accessions=resource("protein_accessions.tsv"),
     output:
         matrix="results/proteome/proteome.h5ad",
     log:

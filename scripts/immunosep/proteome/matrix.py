@@ -33,7 +33,7 @@ class Matched:
         Columns of `npx.COLUMNS` and ``library`` (empty for the vendor's own controls); ``sample_type`` is ``sample`` or
         the kind of control.
     unmatched
-        Columns table, table_id, reason: samples of a table that the manifest does not name.
+        Columns table, table_id, reason: samples of a table that are no library of this run.
     """
 
     values: pd.DataFrame
@@ -46,7 +46,7 @@ def match_libraries(tables: Mapping[str, pd.DataFrame], libraries: pd.DataFrame)
     Parameters
     ----------
     tables
-        Name of the table in the manifest -> values as `npx.read_npx` returns them.
+        Path of the table as in the library table -> values as `npx.read_npx` returns them.
     libraries
         The layer's library table: library, sample_type, table, table_id.
 
@@ -75,7 +75,7 @@ def match_libraries(tables: Mapping[str, pd.DataFrame], libraries: pd.DataFrame)
     contradicted = values.loc[(values["declared_type"] == "sample") & is_control].drop_duplicates("library")
     if len(contradicted):
         lines = [
-            f"{row.table}: {row.table_id} is a {row.sample_type} in the table and a sample in the manifest ({row.library})"
+            f"{row.table}: {row.table_id} ({row.library}) is a sample in the manifest and a {row.sample_type} here"
             for row in contradicted.itertuples()
         ]
         raise InputError("\n".join([*lines, "Correct table_id or sample_type of these rows of the manifest"]))
@@ -83,9 +83,9 @@ def match_libraries(tables: Mapping[str, pd.DataFrame], libraries: pd.DataFrame)
     values["sample_type"] = values["declared_type"].where(values["declared_type"] != "", values["sample_type"])
     left_out = (values["library"] == "") & ~is_control
     unmatched = values.loc[left_out, key].drop_duplicates().sort_values(key, ignore_index=True)
-    unmatched["reason"] = "in the table, not in the manifest"
+    unmatched["reason"] = "no library: not in the manifest, or left out at intake"
     if len(unmatched):
-        logger.warning("%d samples of the tables are not in the manifest and are left out", len(unmatched))
+        logger.warning("%d samples of the tables are no library of this run and are left out", len(unmatched))
     return Matched(values[~left_out].drop(columns="declared_type").reset_index(drop=True), unmatched)
 
 
@@ -102,7 +102,8 @@ def _refuse_absent(named: pd.DataFrame, values: pd.DataFrame) -> None:
         if stripped != row.table_id and (row.table, stripped) in present:
             line += f"; it has {stripped}: the leading zeros were lost, export the table with SampleID as text"
         lines.append(line)
-    raise InputError("\n".join([*lines, "Correct table_id in the manifest, or set collected to no with a missing_reason"]))
+    lines.append("Correct table_id in the manifest, or set collected to no with a missing_reason")
+    raise InputError("\n".join(lines))
 
 
 def sample_values(values: pd.DataFrame) -> pd.DataFrame:
@@ -114,10 +115,10 @@ def sample_values(values: pd.DataFrame) -> pd.DataFrame:
 def measure_libraries(values: pd.DataFrame) -> pd.DataFrame:
     """Measure each sample library.
 
-    The deviations follow the vendor's outlier rule (median or IQR of a sample against the cohort, in SD, panel by panel)
-    with one change: the SD is estimated by 1.4826 times the median absolute deviation, at least 0.1 NPX. A plain SD holds
-    the outlier itself, so that in n libraries none can lie further out than (n - 1) / sqrt(n) SD: with 30 libraries a
-    library that is 16-fold too low would pass a limit of 5.35.
+    The deviations follow the vendor's outlier rule (median or IQR of a sample against the cohort, in SD, panel by
+    panel) with one change: the SD is estimated by 1.4826 times the median absolute deviation, and is at least 0.1 NPX.
+    A plain SD holds the outlier itself, so that among n libraries none can lie further out than (n - 1) / sqrt(n) SD:
+    among 25 no library would ever exceed 4.8, be it a thousandfold too low.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def describe_assays(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _annotation(values: pd.DataFrame) -> pd.DataFrame:
-    """Return symbol, UniProt and panel per OlinkID, sorted; tables of two lots may name a panel differently: first wins."""
+    """Return symbol, UniProt and panel per OlinkID, sorted; where lots name a panel differently, the first name wins."""
     columns = ["olink_id", "symbol", "uniprot", "panel"]
     return values[columns].sort_values(columns).drop_duplicates("olink_id").set_index("olink_id")
 

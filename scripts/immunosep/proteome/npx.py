@@ -1,7 +1,7 @@
 """Reader of Olink NPX tables: every vendor format and product generation into one long table.
 
-Two layouts are read: the long table (csv with ``;``, ``,`` or tab; parquet; xlsx), one row per sample and assay, and the
-wide xlsx sheet of NPX Manager (Target panels), one row per sample. SampleIDs and OlinkIDs are text throughout.
+Two layouts are read: the long table (csv with ``;``, ``,`` or tab; parquet; xlsx), one row per sample and assay, and
+the wide xlsx sheet of NPX Manager (Target panels), one row per sample. SampleIDs and OlinkIDs are text throughout.
 """
 
 import gzip
@@ -94,9 +94,8 @@ def read_npx(path: PathLike) -> pd.DataFrame:
         raise InputError(f"{path}: not a known NPX table; give .csv, .tsv, .txt (or .gz of these), .parquet or .xlsx")
     table = tidy_npx(raw, str(path))
     _refuse_duplicates(table, str(path))
-    logger.info(
-        "%s: %d values, %d samples, %d assays", path, len(table), table["sample_id"].nunique(), table["olink_id"].nunique()
-    )
+    counts = table[["sample_id", "olink_id"]].nunique()
+    logger.info("%s: %d values, %d samples, %d assays", path, len(table), counts["sample_id"], counts["olink_id"])
     return table
 
 
@@ -134,8 +133,10 @@ def tidy_npx(raw: pd.DataFrame, where: str) -> pd.DataFrame:
     is_kit = table["assay_type"].str.lower().str.endswith("_ctrl") | table["symbol"].str.match(KIT_ASSAY)
     no_key = ~is_kit & ((table["sample_id"] == "") | (table["olink_id"] == ""))
     if no_key.any():
-        raise InputError(f"{where}: {int(no_key.sum())} rows have no SampleID or no OlinkID, first in data row "
-                         f"{int(no_key.to_numpy().argmax()) + 1}; complete or remove them")  # fmt: skip
+        raise InputError(
+            f"{where}: {int(no_key.sum())} rows have no SampleID or no OlinkID, first in data row "
+            f"{int(no_key.to_numpy().argmax()) + 1}; complete or remove them"
+        )
     return table.loc[~is_kit, list(COLUMNS)].reset_index(drop=True)
 
 
@@ -166,8 +167,10 @@ def parse_numbers(values: pd.Series, where: str) -> np.ndarray:
     comma = text.str.contains(",", regex=False, na=False)
     if comma.any():
         if text.str.contains(".", regex=False, na=False).any():
-            raise InputError(f"{where}: mixes decimal comma and decimal point (such as {text[comma].iloc[0]!r}); "
-                             "export the table again with one decimal sign")  # fmt: skip
+            raise InputError(
+                f"{where}: mixes decimal comma and decimal point (such as {text[comma].iloc[0]!r}); "
+                "export the table again with one decimal sign"
+            )
         text = text.str.replace(",", ".", regex=False)
     numbers = pd.to_numeric(text, errors="coerce")
     wrong = numbers.isna() & text.notna()
@@ -201,7 +204,9 @@ def _find_columns(header: list[str], where: str) -> dict[str, str]:
     }
     absent = [f"{ours} ({' or '.join(ALIASES[ours])})" for ours in REQUIRED if ours not in found]
     if absent:
-        raise InputError(f"{where}: no NPX table; columns not found: {', '.join(absent)}. It has: {', '.join(map(str, header))}")
+        raise InputError(
+            f"{where}: no NPX table; columns not found: {', '.join(absent)}. It has: {', '.join(map(str, header))}"
+        )
     return found
 
 
@@ -221,8 +226,9 @@ def _refuse_lost_decimals(npx: pd.Series, where: str) -> None:
     lost = npx.abs() > LARGEST_NPX
     if lost.any():
         raise InputError(
-            f"{where}: {int(lost.sum())} NPX values lie beyond +-{LARGEST_NPX:g}, such as {npx[lost].iloc[0]:.15g}. NPX is a "
-            "log2 scale: a spreadsheet has probably taken the decimal sign for a thousands sign. Export the table again"
+            f"{where}: {int(lost.sum())} NPX values lie beyond +-{LARGEST_NPX:g}, such as {npx[lost].iloc[0]:.15g}. "
+            "NPX is a log2 scale: a spreadsheet has probably taken the decimal sign for a thousands sign. "
+            "Export the table again"
         )
 
 
@@ -254,7 +260,8 @@ def _read_text(path: PathLike) -> pd.DataFrame:
             usecols=lambda name: _normalised(name) in known,
         )
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
+        where = f"{error.reason} at byte {error.start}"
+        raise InputError(f"{path}: is not UTF-8 text ({where}); save it as UTF-8") from error
     except pd.errors.ParserError as error:
         raise InputError(f"{path}: cannot be read as a table: {error}") from error
     except pd.errors.EmptyDataError as error:
@@ -276,8 +283,10 @@ def _read_workbook(path: PathLike) -> pd.DataFrame:
                 return pd.DataFrame(rows[1:], columns=[str(cell) for cell in rows[0]])
     finally:
         workbook.close()
-    raise InputError(f"{path}: no sheet holds an NPX table, neither long (SampleID, NPX in the first row) nor the wide "
-                     "sheet of NPX Manager (Assay, OlinkID in the first column)")  # fmt: skip
+    raise InputError(
+        f"{path}: no sheet holds an NPX table, neither long (SampleID, NPX in the first row) nor the wide sheet of "
+        "NPX Manager (Assay, OlinkID in the first column)"
+    )
 
 
 def _unpivot(rows: list[tuple[object, ...]], labels: list[str]) -> dict[str, list[object]]:

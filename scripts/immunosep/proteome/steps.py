@@ -1,7 +1,6 @@
 """The steps of the proteome layer, from file to file."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -21,7 +20,6 @@ def read_tables(
     *,
     tables: Sequence[PathLike],
     libraries_path: PathLike,
-    data_root: PathLike,
     values_path: PathLike,
     unmatched_path: PathLike,
 ) -> None:
@@ -30,24 +28,18 @@ def read_tables(
     Parameters
     ----------
     tables
-        Paths of the distinct tables that the manifest names.
+        Paths of the distinct tables that the libraries lie in, as the library table's column ``table`` gives them.
     libraries_path
-        The layer's library table; its column ``table`` is relative to `data_root`.
-    data_root
-        Folder that the manifest's paths start from.
+        The layer's library table.
     values_path, unmatched_path
         Targets: parquet of `Matched.values`, TSV of `Matched.unmatched`.
     """
-    libraries = read_table(libraries_path)
-    name_of = {str(Path(data_root) / name): name for name in libraries["table"].unique()}
-    matched = match_libraries({name_of[str(Path(path))]: read_npx(path) for path in tables}, libraries)
+    matched = match_libraries({str(path): read_npx(path) for path in tables}, read_table(libraries_path))
     matched.values.to_parquet(values_path, index=False)
     write_table(matched.unmatched, unmatched_path)
 
 
-def measure(
-    *, values_path: PathLike, metrics_path: PathLike, assays_path: PathLike, controls_path: PathLike
-) -> None:
+def measure(*, values_path: PathLike, metrics_path: PathLike, assays_path: PathLike, controls_path: PathLike) -> None:
     """Write the metrics per library, the description per assay and the statistics of the controls."""
     values = pd.read_parquet(values_path)
     write_table(measure_libraries(values), metrics_path)

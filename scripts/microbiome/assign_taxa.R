@@ -1,0 +1,63 @@
+# Join the sequence tables of all runs, remove chimeras by consensus over the libraries, and assign taxonomy with the
+# naive Bayesian classifier of DADA2.
+
+log_file <- file(snakemake@log[[1]], open = "wt")
+sink(log_file)
+sink(log_file, type = "message")
+
+suppressPackageStartupMessages(library(dada2))
+
+settings <- snakemake@params[["settings"]]
+multithread <- if (snakemake@threads > 1) snakemake@threads else FALSE
+ranks <- c("kingdom", "phylum", "class", "order", "family", "genus", "species")
+
+write_table <- function(table, path) write.table(table, path, sep = "\t", quote = FALSE, row.names = FALSE, na = "")
+
+runs <- Filter(function(table) length(table) > 0, lapply(unlist(snakemake@input[["sequences"]]), readRDS))
+# A library sequenced in two runs is one library: its counts add up.
+all_sequences <- if (length(runs) == 0) {
+  matrix(0L, nrow = 0, ncol = 0)
+} else if (length(runs) == 1) {
+  runs[[1]]
+} else {
+  mergeSequenceTables(tables = runs, repeats = "sum", orderBy = "abundance")
+}
+# An order that depends on nothing but the data: most reads first, ties by the sequence.
+all_sequences <- all_sequences[
+  order(rownames(all_sequences), method = "radix"),
+  order(-colSums(all_sequences), colnames(all_sequences), method = "radix"),
+  drop = FALSE
+]
+
+chimeric <- if (ncol(all_sequences) > 0) {
+  isBimeraDenovoTable(all_sequences, multithread = multithread, verbose = TRUE)
+} else {
+  logical(0)
+}
+if (any(chimeric)) message(sum(chimeric), " of ", length(chimeric), " sequences are chimeras")
+
+cells <- which(all_sequences > 0, arr.ind = TRUE)
+cells <- cells[order(cells[, "row"], cells[, "col"]), , drop = FALSE]
+write_table(
+  data.frame(
+    library = rownames(all_sequences)[cells[, "row"]],
+    sequence = colnames(all_sequences)[cells[, "col"]],
+    count = all_sequences[cells]
+  ),
+  snakemake@output[["counts"]]
+)
+
+candidates <- colnames(all_sequences)[!chimeric]
+taxonomy <- matrix(NA_character_, nrow = ncol(all_sequences), ncol = length(ranks), dimnames = list(NULL, ranks))
+if (length(candidates) > 0) {
+  set.seed(as.integer(snakemake@params[["seed"]]))
+  assigned <- assignTaxonomy(
+    candidates, snakemake@input[["reference"]],
+    minBoot = settings$min_boot, taxLevels = ranks, multithread = multithread
+  )
+  taxonomy[!chimeric, seq_len(ncol(assigned))] <- unname(assigned)
+}
+write_table(
+  data.frame(sequence = colnames(all_sequences), chimera = ifelse(chimeric, "yes", "no"), taxonomy),
+  snakemake@output[["taxonomy"]]
+)

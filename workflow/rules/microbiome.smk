@@ -1,0 +1,194 @@
+"""16S amplicon reads of three body sites to ASV and genus matrices.
+
+Needs paired FASTQ with the primers at the read starts, and a DADA2 training FASTA. Steps: trim_primers (cutadapt, per
+library and run), denoise_run (DADA2, error rates per sequencing run), assign_taxa (all runs: chimeras, taxonomy),
+measure_microbiome, judge_microbiome (qc.smk), build_microbiome, build_body_site. Makes results/microbiome/
+{microbiome,nares,oral,rectum}.h5ad, qc_metrics.tsv, reads.tsv, controls.tsv, dropped_asvs.tsv, <body site>_genera.tsv.
+
+Sequences that are not bacterial may be the patient's own: they are temporary, and only their hashes are kept.
+"""
+
+DADA2 = config["layers"]["microbiome"]
+
+
+rule trim_primers:
+    """Cut the primers off both mates; a pair without both primers is no amplicon and is left out."""
+    input:
+        fastq_1=lambda wc: LIBRARIES.fastq(wc.library, 1, run=wc.run),
+        fastq_2=lambda wc: LIBRARIES.fastq(wc.library, 2, run=wc.run),
+    output:
+        fastq_1=temp("results/microbiome/trimmed/{run}/forward/{library}.fastq.gz"),
+        fastq_2=temp("results/microbiome/trimmed/{run}/reverse/{library}.fastq.gz"),
+        report="results/microbiome/trimmed/{run}/{library}.cutadapt.json",
+    log:
+        "logs/microbiome/trim_primers/{run}/{library}.log",
+    params:
+        primer_forward=DADA2["primer_forward"],
+        primer_reverse=DADA2["primer_reverse"],
+    conda:
+        "../../envs/microbiome.yaml"
+    group:
+        "microbiome"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    shell:
+        # Lanes are joined on the way in; decompressed, because cutadapt knows a pipe's format by its content only.
+        "cutadapt"
+        " -g {params.primer_forward:q}"
+        " -G {params.primer_reverse:q}"
+        " --error-rate 0.1"
+        " --overlap 3"
+        " --minimum-length 1"
+        " --discard-untrimmed"
+        " --cores {threads}"
+        " --json {output.report:q}"
+        " --output {output.fastq_1:q}"
+        " --paired-output {output.fastq_2:q}"
+        " <(gzip -cdf {input.fastq_1:q})"
+        " <(gzip -cdf {input.fastq_2:q})"
+        " > {log:q} 2>&1"
+
+
+rule denoise_run:
+    """Sequence variants of the libraries of one sequencing run, with that run's own error rates."""
+    input:
+        fastq_1=lambda wc: collect(
+            "results/microbiome/trimmed/{run}/forward/{library}.fastq.gz",
+            run=wc.run,
+            library=LIBRARIES.in_run("microbiome", wc.run),
+        ),
+        fastq_2=lambda wc: collect(
+            "results/microbiome/trimmed/{run}/reverse/{library}.fastq.gz",
+            run=wc.run,
+            library=LIBRARIES.in_run("microbiome", wc.run),
+        ),
+    output:
+        sequences=temp("results/microbiome/runs/{run}.rds"),
+        tracking="results/microbiome/runs/{run}.tsv",
+    log:
+        "logs/microbiome/denoise_run/{run}.log",
+    benchmark:
+        "benchmarks/microbiome/denoise_run/{run}.tsv"
+    params:
+        libraries=lambda wc: LIBRARIES.in_run("microbiome", wc.run),
+        settings={key: DADA2[key] for key in ("trunc_len", "max_ee", "trunc_q", "min_overlap")},
+        seed=config["seed"],
+    conda:
+        "../../envs/microbiome.yaml"
+    threads: 4
+    resources:
+        mem_mb=scaled_mem_mb(2000, 20),
+        runtime=lambda wc, input, attempt: int(60 + input.size_mb) * attempt,
+    script:
+        "../../scripts/microbiome/denoise_run.R"
+
+
+rule assign_taxa:
+    """Chimeras and taxonomy of the sequence variants of all runs."""
+    input:
+        sequences=collect("results/microbiome/runs/{run}.rds", run=LIBRARIES.runs("microbiome")),
+        reference=config["reference"]["taxonomy_16s"] or [],
+    output:
+        counts=temp("results/microbiome/counts.tsv"),
+        taxonomy=temp("results/microbiome/taxonomy.tsv"),
+    log:
+        "logs/microbiome/assign_taxa.log",
+    benchmark:
+        "benchmarks/microbiome/assign_taxa.tsv"
+    params:
+        settings={"min_boot": DADA2["min_boot"]},
+        seed=config["seed"],
+    conda:
+        "../../envs/microbiome.yaml"
+    threads: 4
+    resources:
+        mem_mb=scaled_mem_mb(2000, 60),
+        runtime=240,
+    script:
+        "../../scripts/microbiome/assign_taxa.R"
+
+
+rule measure_microbiome:
+    """Reads of each library from step to step, blanks and mocks, and what was dropped why."""
+    input:
+        reports=collect(
+            "results/microbiome/trimmed/{pair[0]}/{pair[1]}.cutadapt.json",
+            pair=[
+                (run, library)
+                for run in LIBRARIES.runs("microbiome")
+                for library in LIBRARIES.in_run("microbiome", run)
+            ],
+        ),
+        tracking=collect("results/microbiome/runs/{run}.tsv", run=LIBRARIES.runs("microbiome")),
+        counts="results/microbiome/counts.tsv",
+        taxonomy="results/microbiome/taxonomy.tsv",
+        libraries="results/intake/microbiome.tsv",
+        mock=DADA2["mock_composition"] or [],
+    output:
+        asvs="results/microbiome/asv_counts.tsv",
+        taxa="results/microbiome/asv_taxonomy.tsv",
+        dropped="results/microbiome/dropped_asvs.tsv",
+        reads="results/microbiome/reads.tsv",
+        metrics="results/microbiome/qc_metrics.tsv",
+        controls="results/microbiome/controls.tsv",
+    log:
+        "logs/microbiome/measure_microbiome.log",
+    params:
+        code=fingerprint("immunosep.microbiome.steps"),
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 20),
+        runtime=30,
+    script:
+        "../../scripts/microbiome/measure_microbiome.py"
+
+
+rule build_microbiome:
+    """Counts and CLR of the sequence variants of all passing libraries in one AnnData."""
+    input:
+        asvs="results/microbiome/asv_counts.tsv",
+        taxa="results/microbiome/asv_taxonomy.tsv",
+        libraries="results/intake/microbiome.tsv",
+        verdicts="results/qc/microbiome_verdicts.tsv",
+    output:
+        matrix="results/microbiome/microbiome.h5ad",
+    log:
+        "logs/microbiome/build_microbiome.log",
+    params:
+        code=fingerprint("immunosep.microbiome.steps"),
+        pseudocount=DADA2["pseudocount"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 60),
+        runtime=30,
+    script:
+        "../../scripts/microbiome/build_microbiome.py"
+
+
+rule build_body_site:
+    """Genus counts and CLR of one body site."""
+    input:
+        matrix="results/microbiome/microbiome.h5ad",
+    output:
+        matrix="results/microbiome/{body_site}.h5ad",
+        genera="results/microbiome/{body_site}_genera.tsv",
+    log:
+        "logs/microbiome/build_body_site/{body_site}.log",
+    params:
+        code=fingerprint("immunosep.microbiome.steps"),
+        pseudocount=DADA2["pseudocount"],
+        min_prevalence=DADA2["min_prevalence"],
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 20),
+        runtime=30,
+    script:
+        "../../scripts/microbiome/build_body_site.py"
