@@ -6,7 +6,8 @@ long table with the rule behind each value. In the role `blinded` the classifica
 """
 
 LABEL_SETTINGS = {
-    section: config[section] for section in ("endotype", "sofa", "sofa_response", "reversal", "survival")
+    section: config[section]
+    for section in ("endotype", "sofa", "sofa_response", "reversal", "survival")
 }
 
 
@@ -15,23 +16,27 @@ if OWN_LABELS:
     rule derive_labels:
         """Endotype, mean SOFA, SOFA response, reversal and survival of each participant."""
         input:
+            **(
+                {"classification": config["sealed"]["classification"]}
+                if SEES_ENDOTYPE
+                else {}
+            ),
             participants=config["clinical"]["participants"],
             visits=config["clinical"]["visits"],
-            **({"classification": config["sealed"]["classification"]} if SEES_ENDOTYPE else {}),
         output:
             labels="results/labels/labels.tsv",
             endpoints="results/labels/endpoints.tsv",
         log:
             "logs/labels/derive_labels.log",
-        params:
-            code=fingerprint("immunosep.endpoints"),
-            settings=LABEL_SETTINGS,
         conda:
             "../../envs/base.yaml"
         threads: 1
         resources:
             mem_mb=1000,
             runtime=10,
+        params:
+            code=fingerprint("immunosep.endpoints"),
+            settings=LABEL_SETTINGS,
         script:
             "../../scripts/labels/derive_labels.py"
 
@@ -45,13 +50,13 @@ else:
             labels="results/labels/labels.tsv",
         log:
             "logs/labels/import_labels.log",
-        params:
-            code=fingerprint("immunosep.endpoints"),
         conda:
             "../../envs/base.yaml"
         threads: 1
         resources:
             mem_mb=1000,
             runtime=10,
+        params:
+            code=fingerprint("immunosep.endpoints"),
         script:
             "../../scripts/labels/import_labels.py"

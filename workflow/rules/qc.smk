@@ -1,0 +1,112 @@
+"""Quality verdicts on the libraries, and one MultiQC report over all layers.
+
+Needs results/{layer}/qc_metrics.tsv of each layer that starts from raw files, its library table, and the tools'
+reports. Steps: judge_libraries (metrics against the thresholds of the configuration, per layer), collect_verdicts,
+run_multiqc. Makes results/qc/{layer}_verdicts.tsv, verdicts.tsv, summary.tsv, multiqc.html, multiqc_data.
+"""
+
+
+def tool_reports(wildcards):
+    """List the reports and logs of the tools that MultiQC reads, of the layers of this run, controls included."""
+    patterns = {
+        "rna": [
+            "{library}.fastp.json",
+            "aux_info/meta_info.json",
+            "lib_format_counts.json",
+        ],
+        "atac": [
+            "{library}.fastp.json",
+            "{library}.bowtie2.txt",
+            "{library}.flagstat.txt",
+            "{library}.idxstats.txt",
+            "{library}.markdup.txt",
+        ],
+    }
+    reports = [
+        f"results/{layer}/{library}/{file.format(library=library)}"
+        for layer, files in patterns.items()
+        if layer in RAW_LAYERS
+        for library in LIBRARIES.names(layer, sample_types=None)
+        for file in files
+    ]
+    if "microbiome" in RAW_LAYERS:
+        reports += [
+            f"results/microbiome/trimmed/{run}/{library}.cutadapt.json"
+            for run in LIBRARIES.runs("microbiome")
+            for library in LIBRARIES.in_run("microbiome", run)
+        ]
+    return reports
+
+
+rule judge_libraries:
+    """Pass, warn or fail, with the reason, for each library of a layer."""
+    input:
+        metrics="results/{layer}/qc_metrics.tsv",
+        libraries="results/intake/{layer}.tsv",
+    output:
+        verdicts="results/qc/{layer}_verdicts.tsv",
+    log:
+        "logs/qc/judge_libraries/{layer}.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 50),
+        runtime=10,
+    params:
+        code=fingerprint("immunosep.qc"),
+        thresholds=lambda wildcards: config["qc"][wildcards.layer],
+    script:
+        "../../scripts/qc/judge_libraries.py"
+
+
+rule collect_verdicts:
+    """The verdicts of all layers in one table, and their numbers."""
+    input:
+        verdicts=collect("results/qc/{layer}_verdicts.tsv", layer=RAW_LAYERS),
+    output:
+        verdicts="results/qc/verdicts.tsv",
+        summary="results/qc/summary.tsv",
+    log:
+        "logs/qc/collect_verdicts.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 50),
+        runtime=10,
+    params:
+        code=fingerprint("immunosep.qc"),
+        layers=RAW_LAYERS,
+    script:
+        "../../scripts/qc/collect_verdicts.py"
+
+
+rule run_multiqc:
+    """One report over the tools of all layers, with the verdicts on top."""
+    input:
+        reports=tool_reports,
+        verdicts="results/qc/verdicts.tsv",
+        settings=str(Path(workflow.basedir) / "report" / "multiqc_config.yaml"),
+    output:
+        report=report(
+            "results/qc/multiqc.html",
+            caption="../report/multiqc.rst",
+            category="Quality",
+            labels={"figure": "MultiQC, all layers"},
+        ),
+        data=directory("results/qc/multiqc_data"),
+    log:
+        "logs/qc/run_multiqc.log",
+    benchmark:
+        "benchmarks/qc/run_multiqc.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(2000, 10),
+        runtime=60,
+    params:
+        code=fingerprint("immunosep.multiqc_report"),
+    script:
+        "../../scripts/qc/run_multiqc.py"
