@@ -18,6 +18,7 @@ from immunosep.figures.style import (
     ORANGE,
     PURPLE,
     REPORT_WIDTH,
+    SUBTLE,
     VERMILLION,
     house_styled,
     layer_title,
@@ -29,6 +30,7 @@ from immunosep.figures.style import (
 FIGURE: Final = "availability"
 TITLE: Final = "Samples by participant, visit and layer"
 LETTERS_UP_TO: Final = 60  # rows; above, cells are too low for a letter
+MANY_DAYS: Final = 5  # visits; above, numbers stand upright
 MAX_HEIGHT: Final = 10.0  # inches
 
 
@@ -114,7 +116,8 @@ def plot_availability(table: pd.DataFrame) -> Figure:
     )[0]
     for axes, layer in zip(panels, layers, strict=True):
         _draw_layer(axes, table[table["layer"] == layer], rows, days[layer])
-        axes.set_title(layer_title(layer).replace(", ", ",\n"), fontsize=8.5, pad=14, loc="center")
+        pad = 22 if len(days[layer]) > MANY_DAYS else 14
+        axes.set_title(layer_title(layer).replace(", ", ",\n"), fontsize=8.5, pad=pad, loc="center")
         axes.set_xlabel("Visit (day)", fontsize=8)
     panels[0].set_ylabel(f"Participants in random order (N = {len(rows)})")
     present = set(table["state"])
@@ -163,7 +166,8 @@ def _draw_layer(axes: Axes, cells: pd.DataFrame, rows: list[str], days: list[int
                 axes.text(column, row, state.letter, ha="center", va="center_baseline", fontsize=5.5, color=state.ink)
     axes.grid(which="minor", color="white", linewidth=0.6)
     axes.tick_params(which="both", length=0)
-    axes.set_xticks(range(len(days)), [str(day) for day in days])
+    crowded = len(days) > MANY_DAYS
+    axes.set_xticks(range(len(days)), [str(day) for day in days], rotation=90 if crowded else 0)
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -176,8 +180,10 @@ def _draw_layer(axes: Axes, cells: pd.DataFrame, rows: list[str], days: list[int
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             ha="center",
+            va="bottom",
+            rotation=90 if crowded else 0,
             fontsize=7,
-            color="#5A5A5A",
+            color=SUBTLE,
         )
 
 

@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 
 from immunosep.figures.style import (
     GREY,
+    SUBTLE,
     GroupStyle,
+    dot_style,
     endotype_styles,
     group_legend,
     group_styles,
@@ -139,7 +141,7 @@ def plot_pca(table: pd.DataFrame, *, layer: str) -> Figure:
         axes.set_xlabel(f"PC1 ({shares.iloc[0]:.0f} % of variance)")
     panels[0].set_ylabel(f"PC2 ({shares.iloc[1]:.0f} % of variance)")
     if not colourings:
-        panels[0].plot(table["pc1"], table["pc2"], "o", color=GREY, markersize=4.5, rasterized=True)
+        panels[0].plot(table["pc1"], table["pc2"], "o", color=GREY, rasterized=True, **dot_style(len(table)))
     size = f"N = {len(table)} libraries, {int(table['features'].iloc[0]):,} features"
     figure.suptitle(f"{title} ({size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
@@ -185,18 +187,15 @@ def _draw_groups(axes: Axes, table: pd.DataFrame, colouring: str) -> None:
             table.loc[chosen, "pc2"],
             linestyle="",
             marker=style.marker,
-            markersize=4.5,
             color=style.colour,
-            alpha=0.85,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
             rasterized=True,
+            **dot_style(len(table)),
         )
     axes.axhline(0, color="#EEEEEE", linewidth=0.8, zorder=0)
     axes.axvline(0, color="#EEEEEE", linewidth=0.8, zorder=0)
-    axes.set_title(colouring.replace("_", " ").capitalize().replace("Sofa", "SOFA"))
+    axes.set_title(colouring.replace("_", " ").capitalize().replace("Sofa", "SOFA"), pad=15)
     if groups.nunique() > 1:
         shares = (explained_by(table[name].to_numpy(), groups) * 100 for name in ("pc1", "pc2"))
         text = "explains {:.0f} % of PC1, {:.0f} % of PC2".format(*shares)
-        axes.text(1.0, 0.995, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, color="#5A5A5A")
+        axes.text(0.0, 1.01, text, transform=axes.transAxes, va="bottom", fontsize=7.5, color=SUBTLE)
     group_legend(axes, styles, groups.value_counts())

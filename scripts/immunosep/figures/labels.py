@@ -17,6 +17,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from immunosep.figures.style import (
     ENDOTYPE_COLOURS,
     INK,
+    SUBTLE,
+    dot_style,
     endotype_styles,
     house_styled,
     new_figure,
@@ -133,7 +135,7 @@ def _draw_regions(
             textcoords="offset points",
             ha="right" if right else "left",
             va="top" if name == "MALS" else "bottom",
-            color=ENDOTYPE_COLOURS[name] if name != "unclassified" else "#5A5A5A",
+            color=ENDOTYPE_COLOURS[name] if name != "unclassified" else SUBTLE,
             fontweight="bold",
         )
     axes.plot(x_range, (ferritin_cut, ferritin_cut), color=INK, linewidth=1)
@@ -150,6 +152,8 @@ def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: f
     at_margin = table[[FERRITIN, HLADR]].isna().any(axis=1)
     x = table[HLADR].fillna(x_edge)
     y = table[FERRITIN].fillna(y_edge)
+    dots = dot_style(len(table))
+    size = 1.4 * float(dots["markersize"])
     handles: list[Line2D] = []
     for name, style in styles.items():
         chosen = table["endotype"] == name
@@ -159,16 +163,14 @@ def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: f
             linestyle="",
             marker=style.marker,
             color=style.colour,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            markersize=7,
             clip_on=False,
             rasterized=True,
             zorder=3,
+            **{**dots, "markersize": size},
         )
         handles.append(Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=name))
     both = table["both_criteria"]
-    ring = {"linestyle": "", "marker": "o", "markersize": 12, "fillstyle": "none", "color": INK, "markeredgewidth": 1.0}
+    ring = {"linestyle": "", "marker": "o", "markersize": 1.7 * size, "fillstyle": "none", "color": INK, "markeredgewidth": 1.0}
     if both.any():
         axes.plot(x[both], y[both], rasterized=True, zorder=4, clip_on=False, **ring)
         handles.append(Line2D([], [], **{**ring, "markersize": 9}, label=f"meets both criteria (n = {both.sum()})"))

@@ -148,15 +148,17 @@ def plot_roc(table: pd.DataFrame, *, task: str) -> Figure:
         Name of the task, for the title.
     """
     areas = table[table["item"] == "auroc"]
-    title = f"{_task_title(task)}: discrimination in unseen participants"
+    title = f"{task_title(task)}: discrimination in unseen participants"
     if areas.empty:
         return note_figure(title, "Not run: too few participants in a class (see performance.tsv)")
     feature_set = primary_feature_set(areas["feature_set"])
-    figure = new_figure(height=max(4.3, 1.6 + 0.3 * areas["model"].nunique()))
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.05))
+    figure = new_figure(height=max(4.3, 1.6 + 0.32 * areas["model"].nunique()))
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _draw_curves(left, table[(table["feature_set"] == feature_set) & (table["item"] != "auroc")])
-    left.set_title(f"ROC, {FEATURE_SETS.get(feature_set, feature_set)}", fontsize=9, fontweight="normal")
+    left.set_title(f"ROC {FEATURE_SETS.get(feature_set, feature_set)}", fontsize=9, fontweight="normal")
+    left.set_anchor("N")
     _draw_forest(right, areas)
+    right.set_title("AUROC of every model", fontsize=9, fontweight="normal")
     largest = areas.loc[areas["n"].idxmax()]
     figure.suptitle(
         f"{title} (N = {largest['n']:.0f}, {largest['n_positive']:.0f} positive)",
@@ -233,7 +235,8 @@ def join_bins(
             groups.append([])
         groups[-1].append(int(index))
     if len(groups) > 1 and sizes[groups[-1]].sum() < minimum:
-        groups[-2] += groups.pop()
+        last = groups.pop()
+        groups[-1] += last
     n = np.array([sizes[group].sum() for group in groups])
     mean = np.array([np.average(predicted[group], weights=sizes[group]) for group in groups])
     events = np.array([(observed[group] * sizes[group]).sum() for group in groups])
@@ -252,11 +255,11 @@ def plot_calibration(table: pd.DataFrame, *, task: str) -> Figure:
     task
         Name of the task, for the title.
     """
-    title = f"{_task_title(task)}: calibration in unseen participants"
+    title = f"{task_title(task)}: calibration in unseen participants"
     if table.empty:
         return note_figure(title, "Not drawn: no model was run, or too few participants for a bin")
     models = [model for model in HIGHLIGHTED if model in set(table["model"])]
-    figure = new_figure(height=3.6)
+    figure = new_figure(height=3.3)
     panels = figure.subplots(1, max(len(models), 3), sharey=True, sharex=True)
     for axes, model in zip(panels, models, strict=False):
         _draw_bins(axes, table[table["model"] == model], model)
@@ -274,7 +277,7 @@ def _number(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce").astype(float)
 
 
-def _task_title(task: str) -> str:
+def task_title(task: str) -> str:
     """Return `sofa_response` as `SOFA response`."""
     return task.replace("_", " ").capitalize().replace("Sofa", "SOFA")
 
@@ -359,7 +362,7 @@ def _draw_forest(axes: Axes, areas: pd.DataFrame) -> None:
         Line2D([], [], linestyle="", marker="o", color=INK, markerfacecolor=INK if place == 0 else "white", label=FEATURE_SETS[name])
         for place, name in enumerate(feature_sets)
     ]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=len(handles), handletextpad=0.1)
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, handletextpad=0.1)
 
 
 def _draw_bins(axes: Axes, rows: pd.DataFrame, model: str) -> None:

@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethod
 from immunosep.figures.style import (
     INK,
     VERDICT_COLOURS,
+    dot_style,
     layer_title,
     house_styled,
     new_figure,
@@ -144,26 +145,25 @@ def _draw_metric(
     jitter = position + generator.uniform(-0.22, 0.22, len(rows))
     value = rows["value"].to_numpy(dtype=float)
     failed = (rows["overall"] == "fail").to_numpy()
+    dots = dot_style(len(rows))
+    cross = {"markersize": 7.0, "markeredgewidth": 0.4, "markeredgecolor": "white"}
     for verdict, colour in VERDICT_COLOURS.items():
-        for chosen, marker, size in (
-            ((rows["verdict"] == verdict).to_numpy() & ~failed, "o", 4),
-            ((rows["verdict"] == verdict).to_numpy() & failed, "X", 7),
-        ):
+        judged = (rows["verdict"] == verdict).to_numpy()
+        for chosen, marker, look, order in ((judged & ~failed, "o", dots, 3), (judged & failed, "X", cross, 5)):
             axes.plot(
                 jitter[chosen],
                 value[chosen],
                 linestyle="",
                 marker=marker,
-                markersize=size,
                 color=colour,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
                 rasterized=True,
-                zorder=3,
+                zorder=order,
+                **look,
             )
     medians = rows.groupby("batch")["value"].median()
     centres = np.array([batches.index(batch) for batch in medians.index], dtype=float)
-    axes.hlines(medians.to_numpy(), centres - 0.34, centres + 0.34, color=INK, linewidth=1.4, zorder=2)
+    axes.hlines(medians.to_numpy(), centres - 0.34, centres + 0.34, color="white", linewidth=3.0, zorder=4)
+    axes.hlines(medians.to_numpy(), centres - 0.34, centres + 0.34, color=INK, linewidth=1.4, zorder=4)
     if logarithmic and (value > 0).any():
         _set_log_scale(axes, value)
     _draw_thresholds(axes, rows.iloc[0])

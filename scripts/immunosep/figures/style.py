@@ -41,6 +41,7 @@ BLACK: Final = "#1A1A1A"
 GREY: Final = "#8C8C8C"
 LIGHT: Final = "#D9D9D9"
 INK: Final = "#333333"
+SUBTLE: Final = "#5A5A5A"  # for second lines; still legible on white
 
 GROUP_COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BROWN, BLACK)
 GROUP_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -214,6 +215,15 @@ def pool_small_groups(groups: pd.Series, participants: pd.Series, minimum: int) 
     sizes = participants.groupby(groups).nunique()
     small = sizes.index[sizes < minimum]
     return groups.astype(str).where(~groups.isin(small), f"{POOLED} (<{minimum} each)")
+
+
+def dot_style(count: int) -> dict[str, float | str]:
+    """Return size, edge and opacity of dots that suit so many of them in one panel."""
+    if count <= 150:
+        return {"markersize": 5.0, "markeredgewidth": 0.4, "markeredgecolor": "white", "alpha": 0.9}
+    if count <= 600:
+        return {"markersize": 4.0, "markeredgewidth": 0.2, "markeredgecolor": "white", "alpha": 0.8}
+    return {"markersize": 2.5, "markeredgewidth": 0.0, "alpha": 0.6}
 
 
 def group_legend(axes: Axes, styles: dict[str, GroupStyle], counts: pd.Series) -> None:
