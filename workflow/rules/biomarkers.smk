@@ -13,7 +13,11 @@ PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
 def task_settings(wildcards):
     """Return the section `biomarkers` as one task sees it: another task's change does not rerun this one."""
     section = config["biomarkers"]
-    own = {name: value for name, value in section.items() if name not in ("permutations", "bootstrap")}
+    own = {
+        name: value
+        for name, value in section.items()
+        if name not in ("permutations", "bootstrap")
+    }
     return {
         **own,
         "tasks": {wildcards.task: section["tasks"][wildcards.task]},
@@ -29,18 +33,19 @@ rule split_folds:
         folds="results/biomarkers/{task}/folds.tsv",
     log:
         "logs/biomarkers/split_folds/{task}.log",
-    params:
-        code=fingerprint("immunosep.biomarkers.splits"),
-        biomarkers=lambda wildcards: {
-            name: task_settings(wildcards)[name] for name in ("tasks", "clinical", "cv", "min_per_class")
-        },
-        seed=config["seed"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=fingerprint("immunosep.biomarkers.splits"),
+        biomarkers=lambda wildcards: {
+            name: task_settings(wildcards)[name]
+            for name in ("tasks", "clinical", "cv", "min_per_class")
+        },
+        seed=config["seed"],
     script:
         "../../scripts/biomarkers/split_folds.py"
 
@@ -58,17 +63,17 @@ rule evaluate_repeat:
         "logs/biomarkers/evaluate_repeat/{task}_{repeat}.log",
     benchmark:
         "benchmarks/biomarkers/evaluate_repeat/{task}_{repeat}.tsv"
-    params:
-        code=fingerprint("immunosep.biomarkers.steps"),
-        biomarkers=task_settings,
-        integration=config["integration"],
-        seed=config["seed"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, 20),
         runtime=120,
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+        biomarkers=task_settings,
+        integration=config["integration"],
+        seed=config["seed"],
     script:
         "../../scripts/biomarkers/evaluate_repeat.py"
 
@@ -78,7 +83,9 @@ rule summarise_task:
     input:
         labels="results/labels/labels.tsv",
         repeats=lambda wildcards: collect(
-            "results/biomarkers/{task}/repeats/{repeat}.tsv", task=wildcards.task, repeat=REPEATS
+            "results/biomarkers/{task}/repeats/{repeat}.tsv",
+            task=wildcards.task,
+            repeat=REPEATS,
         ),
     output:
         predictions="results/biomarkers/{task}/predictions.tsv",
@@ -86,19 +93,22 @@ rule summarise_task:
         curves="results/biomarkers/{task}/curves.tsv",
     log:
         "logs/biomarkers/summarise_task/{task}.log",
-    params:
-        code=fingerprint("immunosep.biomarkers.evaluate"),
-        biomarkers=lambda wildcards: {
-            **{name: task_settings(wildcards)[name] for name in ("tasks", "clinical", "cv", "min_per_class")},
-            "bootstrap": config["biomarkers"]["bootstrap"],
-        },
-        seed=config["seed"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=fingerprint("immunosep.biomarkers.evaluate"),
+        biomarkers=lambda wildcards: {
+            **{
+                name: task_settings(wildcards)[name]
+                for name in ("tasks", "clinical", "cv", "min_per_class")
+            },
+            "bootstrap": config["biomarkers"]["bootstrap"],
+        },
+        seed=config["seed"],
     script:
         "../../scripts/biomarkers/summarise_task.py"
 
@@ -116,17 +126,17 @@ rule freeze_model:
         card="results/biomarkers/{task}/model_card.md",
     log:
         "logs/biomarkers/freeze_model/{task}.log",
-    params:
-        code=fingerprint("immunosep.biomarkers.steps"),
-        biomarkers=task_settings,
-        integration=config["integration"],
-        seed=config["seed"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, 20),
         runtime=60,
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+        biomarkers=task_settings,
+        integration=config["integration"],
+        seed=config["seed"],
     script:
         "../../scripts/biomarkers/freeze_model.py"
 
@@ -142,17 +152,17 @@ rule permute_task:
         performance=temp("results/biomarkers/{task}/permutations/{repeat}.tsv"),
     log:
         "logs/biomarkers/permute_task/{task}_{repeat}.log",
-    params:
-        code=fingerprint("immunosep.biomarkers.steps"),
-        biomarkers=task_settings,
-        integration=config["integration"],
-        seed=config["seed"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, 20),
         runtime=120,
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
+        biomarkers=task_settings,
+        integration=config["integration"],
+        seed=config["seed"],
     script:
         "../../scripts/biomarkers/permute_task.py"
 
@@ -161,20 +171,22 @@ rule collect_permutations:
     """All permutations of a task beside the observed performance, with p values."""
     input:
         parts=lambda wildcards: collect(
-            "results/biomarkers/{task}/permutations/{repeat}.tsv", task=wildcards.task, repeat=PERMUTATIONS
+            "results/biomarkers/{task}/permutations/{repeat}.tsv",
+            task=wildcards.task,
+            repeat=PERMUTATIONS,
         ),
         performance="results/biomarkers/{task}/performance.tsv",
     output:
         permutations="results/biomarkers/{task}/permutations.tsv",
     log:
         "logs/biomarkers/collect_permutations/{task}.log",
-    params:
-        code=fingerprint("immunosep.biomarkers.steps"),
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=fingerprint("immunosep.biomarkers.steps"),
     script:
         "../../scripts/biomarkers/collect_permutations.py"

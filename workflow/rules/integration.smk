@@ -17,15 +17,15 @@ rule assemble_layers:
         "logs/integration/assemble_layers.log",
     benchmark:
         "benchmarks/integration/assemble_layers.tsv"
-    params:
-        code=fingerprint("immunosep.integration.assemble"),
-        modalities=list(modalities()),
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 20),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.integration.assemble"),
+        modalities=list(modalities()),
     script:
         "../../scripts/integration/assemble_layers.py"
 
@@ -43,16 +43,16 @@ rule fit_mofa:
         "logs/integration/fit_mofa.log",
     benchmark:
         "benchmarks/integration/fit_mofa.tsv"
-    params:
-        code=fingerprint("immunosep.integration.factors"),
-        settings=config["integration"],
-        seed=config["seed"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, 20),
         runtime=120,
+    params:
+        code=fingerprint("immunosep.integration.factors"),
+        settings=config["integration"],
+        seed=config["seed"],
     script:
         "../../scripts/integration/fit_mofa.py"
 
@@ -67,13 +67,13 @@ rule associate_factors:
         associations="results/integration/associations.tsv",
     log:
         "logs/integration/associate_factors.log",
-    params:
-        code=fingerprint("immunosep.integration.factors"),
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 20),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.integration.factors"),
     script:
         "../../scripts/integration/associate_factors.py"

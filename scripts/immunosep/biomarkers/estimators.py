@@ -142,7 +142,7 @@ class Tuned:
 def tune(
     pipeline: Pipeline,
     values: Array,
-    labels: NDArray[np.int_],
+    labels: NDArray[np.integer],
     participants: NDArray[np.str_],
     *,
     selected: Sequence[int],
@@ -223,7 +223,7 @@ def pipeline_index(pipeline: Pipeline, step: str) -> int:
     return [name for name, _ in pipeline.steps].index(step)
 
 
-def calibrate(log_odds: Array, labels: NDArray[np.int_]) -> Calibrated:
+def calibrate(log_odds: Array, labels: NDArray[np.integer]) -> Calibrated:
     """Fit Platt's line on out-of-fold log odds, with a light penalty that keeps a perfect separation finite."""
     prevalence = labels.mean()
     prior = float(np.log(prevalence / (1 - prevalence)))
@@ -279,7 +279,7 @@ def fuse(models: dict[str, Tuned], labels: pd.Series) -> Fusion:
 def weighted_mean(layers: dict[str, pd.Series], weights: dict[str, float]) -> pd.Series:
     """Return the weighted mean over the layers that are there, by participant."""
     table = pd.DataFrame({name: values for name, values in layers.items() if weights.get(name, 0) > 0}).sort_index()
-    weight = pd.Series({name: weights[name] for name in table})
+    weight = pd.Series(weights, dtype=float)[list(table.columns)]
     total = table.notna().mul(weight).sum(axis=1)
     return (table.mul(weight).sum(axis=1) / total)[total > 0]
 
@@ -295,6 +295,6 @@ def row_weights(participants: NDArray[np.str_]) -> Array:
     return 1.0 / counts[inverse]
 
 
-def log_loss(log_odds: Array, labels: NDArray[np.int_]) -> float:
+def log_loss(log_odds: Array, labels: NDArray[np.integer]) -> float:
     """Return the mean of -log p(label), computed from log odds without overflow."""
     return float(np.logaddexp(0.0, np.where(labels == 1, -log_odds, log_odds)).mean())

@@ -75,7 +75,7 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
         own, areas = [], []
         for name, part in group.groupby("class", sort=True):
             row, resampled = _performance_row(part, bootstrap, seed)
-            row |= {"class": name, "auroc_sd": per_repeat[model, feature_set, name].std()}
+            row |= {"class": name, "auroc_sd": per_repeat.xs((model, feature_set, name)).std()}
             own.append(row)
             areas.append(resampled)
         if len(own) > 1:
@@ -115,12 +115,13 @@ def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[A
     """Return the mean over classes; the balanced accuracy is that of the class with the highest score."""
     wide = group.pivot(index="participant", columns="class", values="score")
     truth = group[group["label"] == 1].set_index("participant")["class"].reindex(wide.index)
-    mean = pd.DataFrame(rows).reindex(columns=["auroc", "auroc_sd", "auprc", "brier", "brier_scaled"]).mean()
+    measures = ["auroc", "auroc_sd", "auprc", "brier", "brier_scaled"]
+    mean = pd.DataFrame(rows).reindex(columns=measures).mean()
     low, high = np.nanquantile(np.mean(areas, axis=0), [0.025, 0.975])
     return {
         "class": MACRO,
         "n": len(wide),
-        **mean.to_dict(),
+        **{name: float(mean[name]) for name in measures},
         "auroc_low": low,
         "auroc_high": high,
         "balanced_accuracy": balanced_accuracy_score(truth, wide.idxmax(axis=1)),
@@ -134,7 +135,7 @@ def auroc(labels: NDArray | pd.Series, scores: NDArray | pd.Series) -> float:
     return float(roc_auc_score(labels, np.round(scores, 9))) if np.unique(labels).size == 2 else float("nan")
 
 
-def bootstrap_auroc(labels: NDArray[np.int_], scores: Array, *, resamples: int, seed: int) -> Array:
+def bootstrap_auroc(labels: NDArray[np.integer], scores: Array, *, resamples: int, seed: int) -> Array:
     """Return the AUROC of resamples of the participants; NaN for a resample with one class.
 
     The AUROC of a resample is a weighted count of the pairs that are in order; the weights of all resamples are
@@ -152,7 +153,7 @@ def bootstrap_auroc(labels: NDArray[np.int_], scores: Array, *, resamples: int, 
     return np.divide(in_order, pairs, out=np.full(resamples, np.nan), where=pairs > 0)
 
 
-def calibration_line(labels: NDArray[np.int_], probability: Array) -> tuple[float, float]:
+def calibration_line(labels: NDArray[np.integer], probability: Array) -> tuple[float, float]:
     """Return slope and intercept of the logistic regression of the label on the predicted log odds; ideal 1 and 0.
 
     NaN where all predictions are equal or the classes separate perfectly, because no finite line exists.
@@ -193,10 +194,9 @@ def curves_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
                 }
             )
         )
-        for table in parts[-2:]:
-            table.insert(0, "class", name)
-            table.insert(0, "feature_set", feature_set)
-            table.insert(0, "model", model)
-            table.insert(0, "task", task)
+        parts[-2:] = [
+            table.assign(**{"task": task, "model": model, "feature_set": feature_set, "class": name})
+            for table in parts[-2:]
+        ]
     columns = ["task", *KEYS, "curve", "x", "y", "n"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

@@ -207,7 +207,7 @@ def _encode(column: pd.Series) -> pd.DataFrame:
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
     number = pd.to_numeric(text.where(text != ""), errors="coerce")
     if (text != "").any() and number[text != ""].notna().all():
-        return number.astype(float).rename(column.name).to_frame()
+        return number.astype(float).to_frame(name=column.name)
     levels = sorted(set(text) - {""})[1:]
     known = np.where(text == "", np.nan, 1.0)
     return pd.DataFrame({f"{column.name}={level}": (text == level) * known for level in levels}, index=column.index)

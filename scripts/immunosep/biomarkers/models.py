@@ -94,7 +94,8 @@ def fit_factors(
     It knows no labels, so one fit serves all classes of a task.
     """
     layers = {
-        name: block.rows(participants).feature_set(feature_set) for name, block in sorted(blocks.items())
+        name: block.rows(participants).feature_set(feature_set)
+        for name, block in sorted(blocks.items())
         if name != "clinical"
     }
     layers = {name: block for name, block in layers.items() if block.values.size}
@@ -173,7 +174,7 @@ def fit_models(
 
 def _tune_block(block: Predictors, labels: pd.Series, settings: Settings, seed: int, *, select: bool) -> Tuned | None:
     """Return the tuned classifier of a block, or None where a class is too small."""
-    target = labels.loc[block.participants].to_numpy()
+    target = labels.loc[block.participants.tolist()].to_numpy()
     persons = pd.Series(target, index=block.participants).groupby(level=0).first()
     if persons.value_counts().reindex([0, 1], fill_value=0).min() < MIN_CLASS:
         logger.info("%s has fewer than %d training participants in a class: no model", block.name, MIN_CLASS)
@@ -193,9 +194,7 @@ def _tune_block(block: Predictors, labels: pd.Series, settings: Settings, seed: 
 def _factor_block(joint: Predictors, scores: np.ndarray) -> Predictors:
     """Return factors as a block of predictors."""
     names = np.array([f"factor{index + 1}" for index in range(scores.shape[1])], dtype=str)
-    return Predictors(
-        "mofa", scores, joint.observations, joint.participants, names, np.zeros(names.size, dtype=bool)
-    )
+    return Predictors("mofa", scores, joint.observations, joint.participants, names, np.zeros(names.size, dtype=bool))
 
 
 def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequence[str] | pd.Index) -> pd.DataFrame:

@@ -56,7 +56,7 @@ def folds_digest(folds: pd.DataFrame) -> str:
 
 
 def grouped_folds(
-    participants: NDArray[np.str_], labels: NDArray[np.int_], *, folds: int, seed: int
+    participants: NDArray[np.str_], labels: NDArray[np.integer], *, folds: int, seed: int
 ) -> Iterator[tuple[Rows, Rows]]:
     """Yield (training rows, validation rows) with all rows of a participant on one side, stratified by label.
 

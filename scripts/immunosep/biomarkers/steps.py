@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mudata
 import pandas as pd
 
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
@@ -19,6 +18,7 @@ from immunosep.biomarkers.frozen import data_digest, frozen_content, model_card,
 from immunosep.biomarkers.models import PREDICTIONS, Settings, evaluate_repeat, fit_factors, fit_models, permute_task
 from immunosep.biomarkers.splits import derive_seed, outer_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
+from immunosep.integration.assemble import read_h5mu
 from immunosep.io import PathLike, atomic_path, read_table, write_table
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def load_inputs(
     classes = class_labels(task, labels)
     keyed = labels.set_index("participant")
     strata = keyed["site"] if "site" in keyed else pd.Series("all", index=keyed.index)
-    blocks = omics_predictors(mudata.read_h5mu(joined_path), task.days)
+    blocks = omics_predictors(read_h5mu(joined_path), task.days)
     clinical = clinical_predictors(task, labels, read_table(participants_path) if participants_path else None)
     if clinical is not None:
         blocks["clinical"] = clinical

@@ -118,7 +118,7 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
         if (seen > 1).any():
             raise InputError(f"layers disagree about {column} of {', '.join(seen.index[seen > 1])}")
     if labels is not None:
-        extra = labels.set_index("participant").drop(columns=[c for c in KEYS if c in labels])
+        extra = labels.set_index("participant").drop(columns=list(KEYS), errors="ignore")
         unknown = sorted(set(obs["participant"]) - set(extra.index))
         if unknown:
             logger.info("%d participants have omics and no labels: %s", len(unknown), ", ".join(unknown))
@@ -129,10 +129,18 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
         obs = obs.loc[joined.obs_names]
         for column in obs:
             values = obs[column]
-            joined.obs[column] = values if pd.api.types.is_numeric_dtype(values) else values.fillna("").astype(str)
+            joined.obs[column] = (
+                values if pd.api.types.is_numeric_dtype(values) else values.astype(object).fillna("").astype(str)
+            )
     joined.uns["immunosep"] = {"schema_version": "1", "modalities": sorted(modalities)}
     logger.info("MuData: %d observations, %s", joined.n_obs, {k: v.shape for k, v in joined.mod.items()})
     return joined
+
+
+def read_h5mu(path: PathLike) -> mudata.MuData:
+    """Read a MuData file. Its obs keeps the columns of `assemble` only; mudata would copy those of every modality in."""
+    with mudata.set_options(pull_on_update=False):
+        return mudata.read_h5mu(path)
 
 
 def write_h5mu(data: mudata.MuData, path: PathLike) -> None:
@@ -143,7 +151,7 @@ def write_h5mu(data: mudata.MuData, path: PathLike) -> None:
 
 def _keys(data: AnnData) -> pd.DataFrame:
     """Return the key columns of a modality; missing ones as missing values."""
-    return data.obs.reindex(columns=list(KEYS)).astype({"visit_day": "float64"})
+    return data.obs.reindex(columns=list(KEYS)).astype({**dict.fromkeys(KEYS, object), "visit_day": "float64"})
 
 
 def _read_matrix(path: PathLike) -> AnnData:

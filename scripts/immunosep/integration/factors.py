@@ -160,7 +160,8 @@ def observation_variables(data: MuData, participants: pd.DataFrame | None) -> pd
         columns[f"technical|{name}"] = data.obs[name]
     for modality, layer in data.mod.items():
         for name in layer.obs:
-            if name.startswith("qc_") and name != "qc_verdict" or name in TECHNICAL and name not in data.obs:
+            measured = name.startswith("qc_") and name != "qc_verdict"
+            if measured or (name in TECHNICAL and name not in data.obs):
                 columns[f"technical|{modality}:{name}"] = layer.obs[name].reindex(data.obs_names)
     if participants is not None:
         indexed = participants.set_index(participants["site"] + "-" + participants["participant_code"])
@@ -190,7 +191,7 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        kind, variable, factor, test, n, groups, effect, p_value, q_value (Benjamini-Hochberg over all tests of the table).
+        kind, variable, factor, test, n, groups, effect, p_value, q_value (Benjamini-Hochberg over the whole table).
     """
     rows = []
     for name in variables:

@@ -150,10 +150,7 @@ def fit_mofa(
             samples_names=[[str(name) for name in names] if names is not None else _numbered("sample", n_samples)],
             # A feature name may occur in two views (a gene and its protein); mofapy2 wants them all different.
             features_names=[
-                [
-                    f"{view}:{name}"
-                    for name in (features[view] if features is not None else range(data[view].shape[1]))
-                ]
+                [f"{view}:{name}" for name in (features[view] if features is not None else range(data[view].shape[1]))]
                 for view in data
             ],
         )
@@ -241,7 +238,8 @@ def project(fit: MofaFit, views: Mapping[str, ArrayLike]) -> Array:
         flat = second.reshape(weights.shape[0], n_factors * n_factors)
         normal += (observed.astype(np.float64) @ flat).reshape(normal.shape)
         right += scaled @ (weights * precision[:, None])
-    return np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    solved: Array = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    return solved
 
 
 def variance_explained(fit: MofaFit, views: Mapping[str, ArrayLike], factors: Array) -> Array:
@@ -430,9 +428,7 @@ def _collect(model: Any, mean: dict[str, Array], scale: dict[str, float], ard_fa
         mean=mean,
         scale=scale,
         weights={name: matrix * sign for name, matrix in zip(names, weights, strict=True)},
-        weights_square={
-            name: np.array(node["E2"])[:, order] for name, node in zip(names, weight_nodes, strict=True)
-        },
+        weights_square={name: np.array(node["E2"])[:, order] for name, node in zip(names, weight_nodes, strict=True)},
         # `getExpectation(expand=False)` of mofapy2's Tau node refers to an undefined name; the plural form works.
         precision={
             name: np.array(node.getExpectations(expand=False)["E"])[0]
@@ -454,7 +450,7 @@ def _quiet_mofapy2() -> Iterator[Any]:
     is undone, and its muting of all Python warnings ends with the block.
     """
     printed = io.StringIO()
-    state = np.random.get_state()
+    state = np.random.get_state()  # noqa: NPY002 - mofapy2 uses the global generator
     with warnings.catch_warnings(), redirect_stdout(printed):
         from mofapy2.run.entry_point import entry_point
 
@@ -464,6 +460,6 @@ def _quiet_mofapy2() -> Iterator[Any]:
         except SystemExit as error:
             raise MofaError("mofapy2 gave up: " + " ".join(printed.getvalue().split()[-40:])) from error
         finally:
-            np.random.set_state(state)
+            np.random.set_state(state)  # noqa: NPY002
             for line in filter(None, map(str.strip, printed.getvalue().splitlines())):
                 logger.debug("mofapy2: %s", line)

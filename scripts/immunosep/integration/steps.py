@@ -3,9 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-import mudata
-
-from immunosep.integration.assemble import assemble, read_layer, write_h5mu
+from immunosep.integration.assemble import assemble, read_h5mu, read_layer, write_h5mu
 from immunosep.integration.factors import (
     associate,
     factors_table,
@@ -70,7 +68,7 @@ def fit_factors(
         Tables: observation, participant, visit_day, factor1, ...; layer, factor, rank, feature, symbol, weight; layer,
         factor (or `total`), r2.
     """
-    data = mudata.read_h5mu(joined_path)
+    data = read_h5mu(joined_path)
     fit, features = fit_cohort(
         data,
         factors=factors,
@@ -107,7 +105,7 @@ def associate_factors(
     associations_path
         Table: kind, variable, factor, test, n, groups, effect, p_value, q_value.
     """
-    data = mudata.read_h5mu(joined_path)
+    data = read_h5mu(joined_path)
     table = read_table(factors_path).set_index("observation").loc[data.obs_names]
     scores = table.filter(regex=r"^factor\d+$").astype(float)
     participants = read_table(participants_path) if participants_path else None
