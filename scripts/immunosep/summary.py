@@ -9,7 +9,14 @@ from typing import Any
 import pandas as pd
 
 from immunosep.figures.factors import TOTAL
-from immunosep.figures.performance import FEATURE_SETS, HIGHLIGHTED, model_title, primary_feature_set, task_title
+from immunosep.figures.performance import (
+    FEATURE_SETS,
+    model_title,
+    overall_rows,
+    primary_feature_set,
+    primary_model,
+    task_title,
+)
 from immunosep.figures.style import layer_title
 from immunosep.io import read_table
 
@@ -60,13 +67,14 @@ def headline(performance: pd.DataFrame) -> str:
     performance
         ``performance.tsv`` of the task, read as text.
     """
-    known = performance[performance["auroc"] != ""]
+    overall = overall_rows(performance)
+    known = overall[overall["auroc"] != ""]
     if known.empty:
         return "not run: too few participants in a class"
     feature_set = primary_feature_set(known["feature_set"])
     rows = known[known["feature_set"] == feature_set].drop_duplicates("model").set_index("model")
-    model = next((name for name in HIGHLIGHTED if name in rows.index), rows.index[0])
-    row = rows.loc[model]
+    model = primary_model(known.loc[known["feature_set"] == feature_set, "model"]) or str(rows.index[0])
+    row = rows.loc[model].to_dict()
     area, low, high = (float(row[name]) for name in ("auroc", "auroc_low", "auroc_high"))
     return (
         f"{area:.2f} (95 % interval {low:.2f} to {high:.2f}), {model_title(model).lower()} "
@@ -101,7 +109,7 @@ def _factors(variance: pd.DataFrame) -> str:
     single = variance[variance["factor"] != TOTAL].assign(r2=lambda table: table["r2"].astype(float))
     if single.empty:
         return "no factor"
-    top = single.loc[single["r2"].idxmax()]
+    top = single.sort_values("r2", ascending=False, kind="stable").iloc[0].to_dict()
     number = top["factor"].removeprefix("factor")
     return (
         f"{single['factor'].nunique()} factors; the strongest, factor {number}, explains {top['r2']:.0%} of the "

@@ -6,23 +6,33 @@ import pytest
 from immunosep.io import write_table
 from immunosep.summary import headline, summarise
 
-CONFIG = {"biomarkers": {"tasks": {"endotype": {"target": "endotype"}, "sofa_response": {"target": "sofa_response"}, "x": None}}}
+CONFIG = {
+    "biomarkers": {
+        "tasks": {"endotype": {"target": "endotype"}, "sofa_response": {"target": "sofa_response"}, "x": None}
+    }
+}
 
 
 def performance(*rows):
     header = ["model", "feature_set", "n", "auroc", "auroc_low", "auroc_high"]
-    return pd.DataFrame(rows, columns=header).astype(str)
+    return pd.DataFrame(rows, columns=header).astype(str).assign(**{"class": "MALS"})
 
 
 @pytest.fixture
 def results(tmp_path):
     verdicts = pd.DataFrame(
-        {"library": ["a", "a", "b", "b"], "metric": ["frip", "overall"] * 2, "verdict": ["fail", "fail", "pass", "pass"]}
+        {
+            "library": ["a", "a", "b", "b"],
+            "metric": ["frip", "overall"] * 2,
+            "verdict": ["fail", "fail", "pass", "pass"],
+        }
     )
     write_table(verdicts, tmp_path / "qc" / "atac_verdicts.tsv")
     write_table(verdicts.assign(verdict="pass"), tmp_path / "qc" / "rna_verdicts.tsv")
     write_table(verdicts, tmp_path / "qc" / "verdicts.tsv")
-    labels = pd.DataFrame({"participant": list("pqrs"), "endotype": ["MALS", "SII", "SII", ""], "sofa_response": "response"})
+    labels = pd.DataFrame(
+        {"participant": list("pqrs"), "endotype": ["MALS", "SII", "SII", ""], "sofa_response": "response"}
+    )
     write_table(labels, tmp_path / "labels" / "labels.tsv")
     variance = pd.DataFrame(
         {
@@ -33,10 +43,14 @@ def results(tmp_path):
     )
     write_table(variance, tmp_path / "integration" / "variance_explained.tsv")
     table = performance(
-        ("rna", "no_definers", 36, 0.99, 0.9, 1), ("late_fusion", "full", 36, 1, 1, 1), ("late_fusion", "no_definers", 36, 0.9, 0.78, 0.97)
+        ("rna", "no_definers", 36, 0.99, 0.9, 1),
+        ("late_fusion", "full", 36, 1, 1, 1),
+        ("late_fusion", "no_definers", 36, 0.9, 0.78, 0.97),
     )
     write_table(table, tmp_path / "biomarkers" / "endotype" / "performance.tsv")
-    write_table(performance(("clinical", "full", 5, "", "", "")), tmp_path / "biomarkers" / "sofa_response" / "performance.tsv")
+    write_table(
+        performance(("clinical", "full", 5, "", "", "")), tmp_path / "biomarkers" / "sofa_response" / "performance.tsv"
+    )
     return tmp_path
 
 
@@ -53,7 +67,12 @@ def test_five_lines(results):
 def test_blinded_run_shows_what_it_has(results):
     write_table(pd.DataFrame({"participant": ["p"], "sofa_response": ["response"]}), results / "labels" / "labels.tsv")
     (results / "biomarkers" / "endotype" / "performance.tsv").unlink()
-    assert [label for label, _ in summarise(results, CONFIG)] == ["Libraries", "SOFA response", "MOFA", "AUROC, SOFA response"]
+    assert [label for label, _ in summarise(results, CONFIG)] == [
+        "Libraries",
+        "SOFA response",
+        "MOFA",
+        "AUROC, SOFA response",
+    ]
 
 
 def test_headline_is_not_the_best_of_many():

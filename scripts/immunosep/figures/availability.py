@@ -140,7 +140,7 @@ def _site_layers(table: pd.DataFrame) -> pd.Series:
     return table["layer"].where(~apart, table["layer"] + "_" + table["specimen"])
 
 
-def _failed_samples(libraries: pd.DataFrame, verdicts: pd.DataFrame) -> pd.MultiIndex:
+def _failed_samples(libraries: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Index:
     """Return participant, visit and layer of the samples none of whose libraries passed QC."""
     overall = verdicts.loc[verdicts["metric"] == "overall", ["library", "verdict"]]
     judged = libraries.assign(layer=_site_layers(libraries)).merge(overall, on="library")

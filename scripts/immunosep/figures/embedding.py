@@ -21,8 +21,8 @@ from immunosep.figures.style import (
     endotype_styles,
     group_legend,
     group_styles,
-    layer_title,
     house_styled,
+    layer_title,
     new_figure,
     note_figure,
     pool_small_groups,
@@ -131,7 +131,7 @@ def plot_pca(table: pd.DataFrame, *, layer: str) -> Figure:
     title = f"{layer_title(layer)}: principal components"
     if table.empty:
         return note_figure(title, "Too few libraries for a PCA")
-    colourings = [name for name in table if name not in NUMBERS]
+    colourings = [str(name) for name in table if name not in NUMBERS]
     figure = new_figure(height=4.1)
     panels = figure.subplots(1, max(len(colourings), 1), sharex=True, sharey=True, squeeze=False)[0]
     shares = table[["pc1_variance", "pc2_variance"]].iloc[0] * 100

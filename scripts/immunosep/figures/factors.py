@@ -47,7 +47,7 @@ def plot_variance(table: pd.DataFrame) -> Figure:
     if table.empty:
         return note_figure(title, "No factor")
     wide = table.pivot(index="layer", columns="factor", values="r2")
-    factors = sorted((name for name in wide if name != TOTAL), key=_factor_number)
+    factors = sorted((str(name) for name in wide if name != TOTAL), key=_factor_number)
     total = wide[TOTAL] if TOTAL in wide else wide[factors].sum(axis=1)
     wide = wide.loc[total.sort_values(ascending=False, kind="stable").index, factors] * 100
     figure = new_figure(height=1.5 + 0.42 * len(wide))
@@ -91,8 +91,8 @@ def tabulate_associations(associations: pd.DataFrame, *, top: int) -> pd.DataFra
     table = associations[["kind", "variable", "factor", "test", "n"]].copy()
     effect = pd.to_numeric(associations["effect"]).astype(float)
     correlation = table["test"] == "spearman"
-    table["strength"] = effect.abs().where(correlation, np.sqrt(effect.clip(lower=0)))
-    table["sign"] = np.sign(effect).where(correlation, 0).fillna(0).astype(int)
+    table["strength"] = effect.abs().where(correlation, effect.clip(lower=0).pow(0.5))
+    table["sign"] = ((effect > 0).astype(int) - (effect < 0).astype(int)).where(correlation, 0)
     table["q_value"] = pd.to_numeric(associations["q_value"]).astype(float)
     table["n"] = pd.to_numeric(table["n"]).astype(int)
     strongest = table.groupby(["kind", "variable"], sort=True)["strength"].max().reset_index()
@@ -101,7 +101,9 @@ def tabulate_associations(associations: pd.DataFrame, *, top: int) -> pd.DataFra
     kept = strongest.loc[strongest["place"] < top, ["kind", "variable", "place"]]
     table = table.merge(kept, on=["kind", "variable"])
     order = {kind: position for position, kind in enumerate(KINDS)}
-    table = table.assign(kind_order=table["kind"].map(order).fillna(len(order)), number=table["factor"].map(_factor_number))
+    table = table.assign(
+        kind_order=table["kind"].map(order).fillna(len(order)), number=table["factor"].map(_factor_number)
+    )
     table = table.sort_values(["kind_order", "place", "number"], ignore_index=True)
     return table.drop(columns=["kind_order", "place", "number"])
 
@@ -168,9 +170,10 @@ def _heat_map(axes: Axes, wide: pd.DataFrame, colours: str, highest: float) -> A
 
 def _write_cells(axes: Axes, texts: pd.DataFrame, values: pd.DataFrame, image: AxesImage) -> None:
     """Write each cell's text, white on dark cells."""
+    shade = np.asarray(image.norm(values.to_numpy(dtype=float)))
     for (row, column), text in np.ndenumerate(texts.to_numpy()):
         if text:
-            dark = image.norm(values.iat[row, column]) > 0.55
+            dark = shade[row, column] > 0.55
             axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
 
 

@@ -6,6 +6,7 @@ The figure shows classification labs and so exists only in the roles that may se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -141,7 +142,7 @@ def _draw_regions(
     axes.plot(x_range, (ferritin_cut, ferritin_cut), color=INK, linewidth=1)
     axes.plot((hladr_cut, hladr_cut), (y_range[0], ferritin_cut), color=INK, linewidth=1)
     axes.plot((hladr_cut, hladr_cut), (ferritin_cut, y_range[1]), color=INK, linewidth=0.8, linestyle=":")
-    cut_text = {"textcoords": "offset points", "fontsize": 8, "fontweight": "bold", "color": INK}
+    cut_text: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "fontweight": "bold", "color": INK}
     axes.annotate(f"{ferritin_cut:,.0f}", (x_range[1], ferritin_cut), (4, 0), va="center", **cut_text)
     axes.annotate(f"{hladr_cut:,.0f}", (hladr_cut, y_range[1]), (0, 4), ha="center", **cut_text)
 
@@ -170,7 +171,14 @@ def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: f
         )
         handles.append(Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=name))
     both = table["both_criteria"]
-    ring = {"linestyle": "", "marker": "o", "markersize": 1.7 * size, "fillstyle": "none", "color": INK, "markeredgewidth": 1.0}
+    ring: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": 1.7 * size,
+        "fillstyle": "none",
+        "color": INK,
+        "markeredgewidth": 1.0,
+    }
     if both.any():
         axes.plot(x[both], y[both], rasterized=True, zorder=4, clip_on=False, **ring)
         handles.append(Line2D([], [], **{**ring, "markersize": 9}, label=f"meets both criteria (n = {both.sum()})"))
@@ -179,13 +187,19 @@ def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: f
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=len(handles))
 
 
-def _draw_margin(axes: Axes, table: pd.DataFrame, column: str, limits: tuple[float, float], orientation: str) -> None:
+def _draw_margin(
+    axes: Axes,
+    table: pd.DataFrame,
+    column: str,
+    limits: tuple[float, float],
+    orientation: Literal["vertical", "horizontal"],
+) -> None:
     """Draw the stacked histogram of one lab by endotype along its axis."""
     styles = endotype_styles(table["endotype"])
     groups = [table.loc[table["endotype"] == name, column].dropna() for name in styles]
     axes.hist(
         groups,
-        bins=np.geomspace(*limits, 25),
+        bins=np.geomspace(*limits, 25).tolist(),
         stacked=True,
         orientation=orientation,
         color=[style.colour for style in styles.values()],

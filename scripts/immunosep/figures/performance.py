@@ -24,10 +24,10 @@ from immunosep.figures.style import (
     LIGHT,
     ORANGE,
     VERMILLION,
+    group_styles,
     house_styled,
     layer_title,
     new_figure,
-    note,
     note_figure,
 )
 
@@ -39,6 +39,7 @@ FEATURE_SETS: Final = {
     "no_definers_strict": "without definers and their correlates",
     "full": "all features",
 }
+MACRO: Final = "macro"  # the mean over the classes of a task with more than two
 GRID: Final = np.linspace(0, 1, 101)
 LEVEL: Final = 0.95
 MIN_PER_CLASS: Final = 2
@@ -53,6 +54,19 @@ def primary_feature_set(feature_sets: pd.Series) -> str:
     """Return the feature set that the headline rests on: without the definers of the label, where it was run."""
     present = set(feature_sets)
     return next((name for name in FEATURE_SETS if name in present), min(present, default=""))
+
+
+def overall_rows(performance: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per model and feature set: the only class, or the mean over three or more."""
+    if (performance["class"] == MACRO).any():
+        return performance[performance["class"] == MACRO]
+    return performance
+
+
+def primary_model(models: pd.Series) -> str | None:
+    """Return the model that stands for a task: chosen by its kind, never by its result."""
+    present = set(models)
+    return next((name for name in HIGHLIGHTED if name in present), None)
 
 
 def roc_band(
@@ -85,7 +99,10 @@ def roc_band(
     ranks = np.floor(GRID * controls.size + 1e-9).astype(int)
     thresholds = np.concatenate([drawn_controls, np.full((rounds, 1), -np.inf)], axis=1)[:, ranks]
     rates = np.stack(
-        [1 - np.searchsorted(one, cut, side="right") / cases.size for one, cut in zip(drawn_cases, thresholds, strict=True)]
+        [
+            1 - np.searchsorted(one, cut, side="right") / cases.size
+            for one, cut in zip(drawn_cases, thresholds, strict=True)
+        ]
     )
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(rates, [tail, 1 - tail], axis=0)
@@ -100,40 +117,42 @@ def tabulate_roc(
     Parameters
     ----------
     curves
-        ``curves.tsv`` of one task (model, feature_set, curve, x, y), read as text.
+        ``curves.tsv`` of one task (model, feature_set, class, curve, x, y), read as text.
     performance
-        ``performance.tsv`` (model, feature_set, n, n_positive, auroc, auroc_low, auroc_high), read as text.
+        ``performance.tsv`` (model, feature_set, class, n, n_positive, auroc, auroc_low, auroc_high), read as text.
     predictions
-        ``predictions.tsv`` (participant, model, feature_set, label, score), read as text. Scores are averaged over the
-        repeats of cross-validation before the band is drawn.
+        ``predictions.tsv`` (participant, model, feature_set, class, label, score), read as text. Scores are averaged
+        over the repeats of cross-validation before the band is drawn.
     rounds, seed
         Of the bootstrap.
 
     Returns
     -------
     DataFrame
-        Long: item (``curve``, ``band`` or ``auroc``), model, feature_set, x, y, low, high, n, n_positive. For curves
-        and bands x is the false and y the true positive rate; for ``auroc`` y is the AUROC.
+        Long: item (``curve``, ``band`` or ``auroc``), model, feature_set, class, x, y, low, high, n, n_positive. For
+        curves and bands x is the false and y the true positive rate; for ``auroc`` y is the AUROC (with three or more
+        classes the mean, class ``macro``; then there is no band).
     """
+    keys = ["model", "feature_set", "class"]
     roc = curves[curves["curve"] == "roc"]
-    points = roc[["model", "feature_set"]].assign(item="curve", x=_number(roc["x"]), y=_number(roc["y"]))
-    areas = performance[["model", "feature_set"]].assign(
+    points = roc[keys].assign(item="curve", x=_number(roc["x"]), y=_number(roc["y"]))
+    overall = overall_rows(performance)
+    areas = overall[keys].assign(
         item="auroc",
-        y=_number(performance["auroc"]),
-        low=_number(performance["auroc_low"]),
-        high=_number(performance["auroc_high"]),
-        n=_number(performance["n"]),
-        n_positive=_number(performance["n_positive"]),
+        y=_number(overall["auroc"]),
+        low=_number(overall["auroc_low"]),
+        high=_number(overall["auroc_high"]),
+        n=_number(overall["n"]),
+        n_positive=_number(overall["n_positive"]),
     )
     parts = [points, areas[areas["y"].notna()]]
     feature_set = primary_feature_set(performance["feature_set"])
     chosen = predictions[predictions["feature_set"] == feature_set]
-    model = next((name for name in HIGHLIGHTED if name in set(chosen["model"])), None)
-    if model is not None:
-        parts.append(_band(chosen[chosen["model"] == model], model, feature_set, rounds, seed))
+    model = primary_model(chosen["model"])
+    if model is not None and chosen["class"].nunique() == 1:
+        parts.append(_band(chosen[chosen["model"] == model], rounds, seed))
     table = pd.concat(parts, ignore_index=True)
-    columns = ["item", "model", "feature_set", "x", "y", "low", "high", "n", "n_positive"]
-    return table.reindex(columns=columns)
+    return table.reindex(columns=["item", *keys, "x", "y", "low", "high", "n", "n_positive"])
 
 
 @house_styled
@@ -155,13 +174,14 @@ def plot_roc(table: pd.DataFrame, *, task: str) -> Figure:
     figure = new_figure(height=max(4.3, 1.6 + 0.32 * areas["model"].nunique()))
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _draw_curves(left, table[(table["feature_set"] == feature_set) & (table["item"] != "auroc")])
-    left.set_title(f"ROC {FEATURE_SETS.get(feature_set, feature_set)}", fontsize=9, fontweight="normal")
+    left.set_title(f"ROC, {FEATURE_SETS.get(feature_set, feature_set)}", fontsize=9, fontweight="normal")
     left.set_anchor("N")
     _draw_forest(right, areas)
     right.set_title("AUROC of every model", fontsize=9, fontweight="normal")
-    largest = areas.loc[areas["n"].idxmax()]
+    largest = areas.sort_values("n", kind="stable").iloc[-1]
+    positive = "" if np.isnan(largest["n_positive"]) else f", {largest['n_positive']:.0f} {largest['class']}"
     figure.suptitle(
-        f"{title} (N = {largest['n']:.0f}, {largest['n_positive']:.0f} positive)",
+        f"{title} (N = {largest['n']:.0f}{positive})",
         x=0.01,
         ha="left",
         fontweight="bold",
@@ -176,36 +196,38 @@ def tabulate_calibration(curves: pd.DataFrame, performance: pd.DataFrame, *, min
     Parameters
     ----------
     curves
-        ``curves.tsv`` of one task (model, feature_set, curve, x, y, n), read as text; x is the mean predicted
+        ``curves.tsv`` of one task (model, feature_set, class, curve, x, y, n), read as text; x is the mean predicted
         probability and y the observed fraction of a bin.
     performance
-        ``performance.tsv`` (model, feature_set, calibration_slope, calibration_intercept, brier), read as text.
+        ``performance.tsv`` (model, feature_set, class, calibration_slope, calibration_intercept, brier), read as text.
     min_bin
         Neighbouring bins are joined until each holds so many participants, so that no bin points to a person.
 
     Returns
     -------
     DataFrame
-        model, predicted, observed, low, high (95 % Wilson interval), n, slope, intercept, brier; the highlighted models
-        on the primary feature set only.
+        model, class, predicted, observed, low, high (95 % Wilson interval), n, slope, intercept, brier; of the
+        highlighted models on the primary feature set, with three or more classes of the primary model only.
     """
     rows = curves[curves["curve"] == "calibration"]
-    feature_set = primary_feature_set(rows["feature_set"])
-    rows = rows[rows["feature_set"] == feature_set]
-    known = performance[performance["feature_set"] == feature_set].drop_duplicates("model").set_index("model")
-    header = ["model", "predicted", "observed", "low", "high", "n", "slope", "intercept", "brier"]
-    parts = []
-    for model in HIGHLIGHTED:
-        bins = rows[rows["model"] == model]
-        if bins.empty:
-            continue
-        joined = join_bins(_number(bins["x"]).to_numpy(), _number(bins["y"]).to_numpy(), _number(bins["n"]).to_numpy(), min_bin)
-        facts = {
-            short: float(pd.to_numeric(known.at[model, name], errors="coerce")) if model in known.index else math.nan
-            for short, name in (("slope", "calibration_slope"), ("intercept", "calibration_intercept"), ("brier", "brier"))
-        }
-        parts.append(joined.assign(model=model, **facts))
-    return pd.concat(parts, ignore_index=True)[header] if parts else pd.DataFrame(columns=header)
+    rows = rows[rows["feature_set"] == primary_feature_set(rows["feature_set"])]
+    shown = [primary_model(rows["model"])] if rows["class"].nunique() > 1 else list(HIGHLIGHTED)
+    rows = rows[rows["model"].isin(shown)].merge(
+        performance, on=["model", "feature_set", "class"], suffixes=("", "_all")
+    )
+    header = ["model", "class", "predicted", "observed", "low", "high", "n", "slope", "intercept", "brier"]
+    parts = [pd.DataFrame(columns=header)]
+    for (model, name), bins in rows.groupby(["model", "class"], sort=True):
+        predicted, observed, sizes = (_number(bins[column]).to_numpy() for column in ("x", "y", "n"))
+        joined = join_bins(predicted, observed, sizes, min_bin)
+        joined["model"], joined["class"] = str(model), str(name)
+        facts = ("calibration_slope", "calibration_intercept", "brier")
+        joined[["slope", "intercept", "brier"]] = [_number(bins[fact]).iloc[0] for fact in facts]
+        parts.append(joined)
+    filled = [part for part in parts if not part.empty] or parts[:1]
+    order = {model: place for place, model in enumerate(HIGHLIGHTED)}
+    table = pd.concat(filled, ignore_index=True)[header]
+    return table.sort_values("model", key=lambda models: models.map(order), kind="stable", ignore_index=True)
 
 
 def join_bins(
@@ -258,16 +280,22 @@ def plot_calibration(table: pd.DataFrame, *, task: str) -> Figure:
     title = f"{task_title(task)}: calibration in unseen participants"
     if table.empty:
         return note_figure(title, "Not drawn: no model was run, or too few participants for a bin")
-    models = [model for model in HIGHLIGHTED if model in set(table["model"])]
-    figure = new_figure(height=3.3)
-    panels = figure.subplots(1, max(len(models), 3), sharey=True, sharex=True)
-    for axes, model in zip(panels, models, strict=False):
-        _draw_bins(axes, table[table["model"] == model], model)
-    for axes in panels[len(models) :]:
-        note(axes, "")
-    panels[0].set_ylabel("Observed fraction")
-    panels[len(models) // 2].set_xlabel("Predicted probability")
-    size = int(table.groupby("model")["n"].sum().max())
+    groups = [(str(model), str(name), rows) for (model, name), rows in table.groupby(["model", "class"], sort=False)]
+    columns = min(3, max(2, len(groups)))
+    lines = math.ceil(len(groups) / columns)
+    figure = new_figure(height=0.5 + 2.8 * lines)
+    panels = figure.subplots(lines, columns, sharey=True, sharex=True, squeeze=False)
+    for axes, (model, name, rows) in zip(panels.flat, groups, strict=False):
+        _draw_bins(axes, rows, model)
+        several = table["class"].nunique() > 1
+        axes.set_title(f"{model_title(model)}: {name}" if several else model_title(model), fontsize=9)
+    for axes in panels.flat[len(groups) :]:
+        axes.set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Observed fraction")
+    for axes in panels[-1]:
+        axes.set_xlabel("Predicted probability")
+    size = int(table.groupby(["model", "class"])["n"].sum().max())
     figure.suptitle(f"{title} (N = {size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
 
@@ -282,7 +310,7 @@ def task_title(task: str) -> str:
     return task.replace("_", " ").capitalize().replace("Sofa", "SOFA")
 
 
-def _band(rows: pd.DataFrame, model: str, feature_set: str, rounds: int, seed: int) -> pd.DataFrame:
+def _band(rows: pd.DataFrame, rounds: int, seed: int) -> pd.DataFrame:
     """Return the bootstrap band of one model; no rows where a class has fewer than two participants."""
     people = rows.assign(label=_number(rows["label"]), score=_number(rows["score"]))
     people = people.groupby("participant", sort=True)[["label", "score"]].mean()
@@ -290,27 +318,35 @@ def _band(rows: pd.DataFrame, model: str, feature_set: str, rounds: int, seed: i
     if min(labels.sum(), (1 - labels).sum()) < MIN_PER_CLASS:
         return pd.DataFrame()
     low, high = roc_band(labels, people["score"].to_numpy(), rounds=rounds, seed=seed)
-    return pd.DataFrame(
-        {"item": "band", "model": model, "feature_set": feature_set, "x": GRID, "low": low, "high": high}
-    )
+    key = rows[["model", "feature_set", "class"]].iloc[0].to_dict()
+    return pd.DataFrame({"item": "band", **key, "x": GRID, "low": low, "high": high})
 
 
 def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the ROC curves: highlighted models in colour and named, single layers thin and grey."""
+    """Draw the ROC curves: the highlighted models in colour, single layers thin and grey; or one model by class."""
     axes.plot((0, 1), (0, 1), color=LIGHT, linewidth=1, linestyle="--", zorder=1)
     for model, band in rows[rows["item"] == "band"].groupby("model"):
-        axes.fill_between(band["x"], band["low"], band["high"], color=HIGHLIGHTED[str(model)][0], alpha=0.15, linewidth=0)
-    handles = []
+        axes.fill_between(
+            band["x"], band["low"], band["high"], color=HIGHLIGHTED[str(model)][0], alpha=0.15, linewidth=0
+        )
     curves = rows[rows["item"] == "curve"]
-    for model in sorted(curves["model"].unique(), key=lambda name: name in HIGHLIGHTED):
-        line = curves[curves["model"] == model]
-        colour, _ = HIGHLIGHTED.get(model, (GREY, ""))
-        width = 2.0 if model in HIGHLIGHTED else 0.7
-        axes.plot(line["x"], line["y"], color=colour, linewidth=width, zorder=3 if model in HIGHLIGHTED else 2)
-    for model, (colour, _) in HIGHLIGHTED.items():
-        if model in set(curves["model"]):
-            handles.append(Line2D([], [], color=colour, linewidth=2, label=MODEL_TITLES[model]))
-    if set(curves["model"]) - set(HIGHLIGHTED):
+    if curves["class"].nunique() > 1:
+        model = primary_model(curves["model"]) or min(curves["model"])
+        curves = curves[curves["model"] == model]
+        colours = {name: style.colour for name, style in group_styles(curves["class"]).items()}
+        titles, by = {name: f"{name} against the rest" for name in colours}, "class"
+        axes.text(0.98, 0.34, model_title(model), ha="right", fontsize=8, fontweight="bold")
+    else:
+        colours = {name: HIGHLIGHTED[name][0] for name in HIGHLIGHTED if name in set(curves["model"])}
+        titles, by = MODEL_TITLES, "model"
+    lines = [(str(name), line) for name, line in curves.groupby(by)]
+    for name, line in sorted(lines, key=lambda pair: pair[0] in colours):
+        strong = name in colours
+        axes.plot(
+            line["x"], line["y"], color=colours.get(name, GREY), linewidth=2 if strong else 0.7, zorder=2 + strong
+        )
+    handles = [Line2D([], [], color=colour, linewidth=2, label=titles[name]) for name, colour in colours.items()]
+    if set(curves[by]) - set(colours):
         handles.append(Line2D([], [], color=GREY, linewidth=0.7, label="single layers"))
     axes.legend(handles=handles, loc="lower right")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
@@ -327,12 +363,12 @@ def _draw_forest(axes: Axes, areas: pd.DataFrame) -> None:
     for place, feature_set in enumerate(feature_sets):
         rows = areas[areas["feature_set"] == feature_set]
         filled = place == 0
-        for row in rows.itertuples():
-            height = models.index(row.model) - step * (place - (len(feature_sets) - 1) / 2)
-            colour, marker = HIGHLIGHTED.get(row.model, (GREY, "o"))
-            axes.plot((row.low, row.high), (height, height), color=colour, linewidth=1.6 if filled else 0.9, zorder=2)
+        for model, area, low, high in rows[["model", "y", "low", "high"]].to_numpy().tolist():
+            height = models.index(model) - step * (place - (len(feature_sets) - 1) / 2)
+            colour, marker = HIGHLIGHTED.get(model, (GREY, "o"))
+            axes.plot((low, high), (height, height), color=colour, linewidth=1.6 if filled else 0.9, zorder=2)
             axes.plot(
-                row.y,
+                area,
                 height,
                 marker=marker,
                 markersize=6 if filled else 5,
@@ -341,7 +377,7 @@ def _draw_forest(axes: Axes, areas: pd.DataFrame) -> None:
                 zorder=3,
             )
             if filled:
-                text = f"{row.y:.2f} ({row.low:.2f} to {row.high:.2f})"
+                text = f"{area:.2f} ({low:.2f} to {high:.2f})"
                 axes.annotate(
                     text,
                     (1.03, height),
@@ -359,7 +395,15 @@ def _draw_forest(axes: Axes, areas: pd.DataFrame) -> None:
     axes.set_xlim(min(0.3, float(areas["low"].min()) - 0.02), 1.01)
     axes.set_xlabel("AUROC (95 % interval)")
     handles = [
-        Line2D([], [], linestyle="", marker="o", color=INK, markerfacecolor=INK if place == 0 else "white", label=FEATURE_SETS[name])
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            color=INK,
+            markerfacecolor=INK if place == 0 else "white",
+            label=FEATURE_SETS[name],
+        )
         for place, name in enumerate(feature_sets)
     ]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, handletextpad=0.1)
@@ -373,13 +417,17 @@ def _draw_bins(axes: Axes, rows: pd.DataFrame, model: str) -> None:
     if math.isfinite(first["slope"]) and math.isfinite(first["intercept"]):
         probability = np.linspace(0.01, 0.99, 99)
         logit = np.log(probability / (1 - probability))
-        axes.plot(probability, 1 / (1 + np.exp(-(first["intercept"] + first["slope"] * logit))), color=colour, alpha=0.35)
+        axes.plot(
+            probability, 1 / (1 + np.exp(-(first["intercept"] + first["slope"] * logit))), color=colour, alpha=0.35
+        )
     errors = np.vstack([rows["observed"] - rows["low"], rows["high"] - rows["observed"]]).clip(min=0)
     axes.errorbar(
         rows["predicted"], rows["observed"], yerr=errors, fmt=marker, color=colour, markersize=5, elinewidth=1, zorder=3
     )
     for row in rows.itertuples():
-        axes.annotate(f"{row.n}", (row.predicted, row.observed), (5, -9), textcoords="offset points", fontsize=7, color=GREY)
-    axes.set_title(model_title(model), fontsize=9)
-    axes.text(0.03, 0.97, f"slope {first['slope']:.2f}\nBrier {first['brier']:.2f}", transform=axes.transAxes, va="top", fontsize=8)
+        axes.annotate(
+            f"{row.n}", (row.predicted, row.observed), (5, -9), textcoords="offset points", fontsize=7, color=GREY
+        )
+    slope = f"slope {first['slope']:.2f}" if math.isfinite(first["slope"]) else "separates perfectly"
+    axes.text(0.03, 0.97, f"{slope}\nBrier {first['brier']:.2f}", transform=axes.transAxes, va="top", fontsize=8)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

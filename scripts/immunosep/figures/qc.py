@@ -17,8 +17,8 @@ from immunosep.figures.style import (
     INK,
     VERDICT_COLOURS,
     dot_style,
-    layer_title,
     house_styled,
+    layer_title,
     new_figure,
     note_figure,
     pool_small_groups,
@@ -214,7 +214,9 @@ def _legend() -> list[Line2D]:
     ]
     return [
         *dots,
-        Line2D([], [], linestyle="", marker="X", markersize=7, color=VERDICT_COLOURS["fail"], label="fails this metric"),
+        Line2D(
+            [], [], linestyle="", marker="X", markersize=7, color=VERDICT_COLOURS["fail"], label="fails this metric"
+        ),
         Line2D([], [], linestyle="", marker="X", markersize=7, color=VERDICT_COLOURS["pass"], label="fails another"),
         Line2D([], [], color=VERDICT_COLOURS["warn"], linestyle="--", label="warn"),
         Line2D([], [], color=VERDICT_COLOURS["fail"], label="fail"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Final, NamedTuple, ParamSpec
+from typing import Any, Final, NamedTuple, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -45,7 +45,13 @@ SUBTLE: Final = "#5A5A5A"  # for second lines; still legible on white
 
 GROUP_COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BROWN, BLACK)
 GROUP_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
-ENDOTYPE_COLOURS: Final = {"MALS": VERMILLION, "SII": BLUE, "unclassified": GREY, "undetermined": LIGHT, "unknown": LIGHT}
+ENDOTYPE_COLOURS: Final = {
+    "MALS": VERMILLION,
+    "SII": BLUE,
+    "unclassified": GREY,
+    "undetermined": LIGHT,
+    "unknown": LIGHT,
+}
 ENDOTYPE_MARKERS: Final = {"MALS": "^", "SII": "o", "unclassified": "s", "undetermined": "X", "unknown": "."}
 VERDICT_COLOURS: Final = {"pass": BLUE, "warn": ORANGE, "fail": VERMILLION}
 POOLED: Final = "other"
@@ -66,7 +72,7 @@ LAYER_TITLES: Final = {
 REPORT_WIDTH: Final = 8.0  # inches; the width at which the HTML report and a printed page show a figure
 FORMATS: Final = ("pdf", "svg", "png")
 
-_RC: Final = {
+_RC: Final[dict[Any, Any]] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -165,11 +171,13 @@ def group_styles(values: Iterable[str]) -> dict[str, GroupStyle]:
 def endotype_styles(values: Iterable[str]) -> dict[str, GroupStyle]:
     """Return the fixed colour and marker of each endotype that occurs, in the order of the classification rule."""
     present = set(values)
-    return {name: GroupStyle(ENDOTYPE_COLOURS[name], ENDOTYPE_MARKERS[name]) for name in ENDOTYPE_COLOURS if name in present}
+    return {
+        name: GroupStyle(ENDOTYPE_COLOURS[name], ENDOTYPE_MARKERS[name]) for name in ENDOTYPE_COLOURS if name in present
+    }
 
 
 def surrogate_ids(names: Iterable[str], seed: int, figure: str, prefix: str = "P") -> dict[str, str]:
-    """Number participants (or libraries) in random order, so that a figure names nobody.
+    """Give participants (or libraries) numbers in random order, so that a figure names nobody.
 
     The numbers are drawn anew for every figure: `P001` of one figure is not `P001` of another, and figures cannot be
     joined on them.
@@ -217,7 +225,7 @@ def pool_small_groups(groups: pd.Series, participants: pd.Series, minimum: int) 
     return groups.astype(str).where(~groups.isin(small), f"{POOLED} (<{minimum} each)")
 
 
-def dot_style(count: int) -> dict[str, float | str]:
+def dot_style(count: int) -> dict[str, Any]:
     """Return size, edge and opacity of dots that suit so many of them in one panel."""
     if count <= 150:
         return {"markersize": 5.0, "markeredgewidth": 0.4, "markeredgecolor": "white", "alpha": 0.9}
@@ -229,7 +237,15 @@ def dot_style(count: int) -> dict[str, float | str]:
 def group_legend(axes: Axes, styles: dict[str, GroupStyle], counts: pd.Series) -> None:
     """Draw a legend under the axes that names each group and its number of dots."""
     handles = [
-        Line2D([], [], linestyle="", marker=style.marker, color=style.colour, markersize=5, label=f"{name} ({counts.get(name, 0)})")
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=style.marker,
+            color=style.colour,
+            markersize=5,
+            label=f"{name} ({counts.get(name, 0)})",
+        )
         for name, style in styles.items()
     ]
     axes.legend(
