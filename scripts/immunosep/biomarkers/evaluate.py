@@ -172,11 +172,11 @@ def curves_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        task, model, feature_set, class, curve, x, y, n. `roc`: false and true positive rate. `calibration`: mean prediction
-        and observed fraction in bins of equal size, with the bin's n.
+        task, model, feature_set, class, curve, x, y, n. `roc`: false and true positive rate.
+        `calibration`: mean prediction and observed fraction in bins of equal size, with the bin's n.
     """
     parts = []
-    for (model, feature_set, name), part in average_repeats(predictions).groupby(KEYS, sort=True):
+    for keys, part in average_repeats(predictions).groupby(KEYS, sort=True):
         label, probability = part["label"].to_numpy(), part["probability"].to_numpy()
         if np.unique(label).size < 2:
             continue
@@ -194,9 +194,6 @@ def curves_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
                 }
             )
         )
-        parts[-2:] = [
-            table.assign(**{"task": task, "model": model, "feature_set": feature_set, "class": name})
-            for table in parts[-2:]
-        ]
+        parts[-2:] = [table.assign(task=task, **dict(zip(KEYS, map(str, keys), strict=True))) for table in parts[-2:]]
     columns = ["task", *KEYS, "curve", "x", "y", "n"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

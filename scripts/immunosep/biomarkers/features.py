@@ -1,8 +1,8 @@
 """Predictors: matrices on a scale that each sample reaches alone, so that nothing is learned before the folds.
 
-The X of a layer's AnnData is normalised over the cohort (a VST trend, the prevalence of taxa) and is not used here where
-counts exist. What stays cohort-wide is the list of features itself: genes of the annotation, the consensus peaks, the
-genera seen. The lists do not know the labels; they are frozen upstream and stated in the model card.
+The X of a layer's AnnData is normalised over the cohort (a VST trend, the prevalence of taxa) and is not used here
+where counts exist. What stays cohort-wide is the list of features itself: genes of the annotation, the consensus peaks,
+the genera seen. The lists do not know the labels; they are frozen upstream and stated in the model card.
 """
 
 import logging

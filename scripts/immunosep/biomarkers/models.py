@@ -15,7 +15,8 @@ from immunosep.biomarkers.estimators import Fusion, Tuned, classifier_pipeline, 
 from immunosep.biomarkers.features import Predictors, stack
 from immunosep.biomarkers.splits import derive_seed, outer_folds
 from immunosep.biomarkers.tasks import Task, contrasts
-from immunosep.integration.mofa import MofaError, MofaFactors
+from immunosep.integration.mofa import MofaError
+from immunosep.integration.transformer import MofaFactors
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The rules of the biomarker stage: files in, files out.
 
-Every step reads the same inputs through `load_inputs`, so that folds, repeats, permutations and the frozen model see the
-same participants and the same predictors.
+Every step reads its inputs through `load_inputs`, so that repeats, permutations and the frozen model see the same
+participants and the same predictors.
 """
 
 import logging

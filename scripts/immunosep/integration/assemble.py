@@ -138,7 +138,7 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
 
 
 def read_h5mu(path: PathLike) -> mudata.MuData:
-    """Read a MuData file. Its obs keeps the columns of `assemble` only; mudata would copy those of every modality in."""
+    """Read a MuData file; its obs keeps the columns of `assemble`, mudata would add those of every modality."""
     with mudata.set_options(pull_on_update=False):
         return mudata.read_h5mu(path)
 
