@@ -53,7 +53,7 @@ def read_gtf(path: PathLike) -> pd.DataFrame:
             header=None,
             usecols=list(_GTF_COLUMNS),
             names=range(9),
-            dtype={0: str, 2: str, 3: "int64", 4: "int64", 6: str, 8: str},
+            dtype={0: "str", 2: "str", 3: "int64", 4: "int64", 6: "str", 8: "str"},
             quoting=3,
         ).rename(columns=_GTF_COLUMNS)
     except (ValueError, pd.errors.ParserError) as error:

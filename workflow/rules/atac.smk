@@ -23,6 +23,7 @@ use rule trim_rna as trim_atac with:
     params:
         # Nextera transposase ends; short fragments are read through into them.
         options="--adapter_sequence CTGTCTCTTATACACATCT --adapter_sequence_r2 CTGTCTCTTATACACATCT",
+        join_lanes=JOIN_LANES,
 
 
 rule align_atac:

@@ -5,6 +5,8 @@ transcripts. Per library: trim_rna (fastp; lanes joined), quantify_rna (salmon).
 (pytximport), measure_rna (QC metrics), build_rna (results/rna/rna.h5ad of the libraries that passed QC).
 """
 
+SCRIPTS = Path(workflow.basedir).parent / "scripts"
+JOIN_LANES = str(SCRIPTS / "reads" / "join_lanes.sh")
 RNA_LIBRARIES = LIBRARIES.names("rna", sample_types=None) if "rna" in RAW_LAYERS else []
 
 
@@ -34,6 +36,7 @@ rule trim_rna:
         ),
     params:
         options="--detect_adapter_for_pe",
+        join_lanes=JOIN_LANES,
     shell:
         # fastp reads its input twice, so several lanes go through a file, not a pipe. Without a second mate the second
         # output is an empty file: the rules after this one have one form for both kinds of library.
@@ -41,25 +44,11 @@ rule trim_rna:
         exec &>{log:q}
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
-        join_lanes() {{
-                    local joined=$1 lane
-                    shift
-                    if [ $# -eq 1 ] && [[ $1 == *.gz ]]; then
-                        ln -s "$(realpath "$1")" "$joined"
-                        return
-                    fi
-                    for lane; do
-                        case $lane in
-                            *.gz) cat "$lane" ;;
-                            *) gzip -1c "$lane" ;;
-                        esac
-                    done > "$joined"
-                }}
-        join_lanes "$work/1.fastq.gz" {input.fastq_1:q}
+        bash {params.join_lanes:q} "$work/1.fastq.gz" {input.fastq_1:q}
         files=(--in1 "$work/1.fastq.gz" --out1 {output.fastq_1:q})
         mates=({input.fastq_2:q})
         if [ ${{#mates[@]}} -gt 0 ]; then
-            join_lanes "$work/2.fastq.gz" "${{mates[@]}}"
+            bash {params.join_lanes:q} "$work/2.fastq.gz" "${{mates[@]}}"
             files+=(--in2 "$work/2.fastq.gz" --out2 {output.fastq_2:q})
         else
             : >{output.fastq_2:q}
@@ -109,7 +98,7 @@ rule quantify_rna:
             else config["layers"]["rna"]["strandedness"]
         ),
         paired=lambda wildcards: bool(LIBRARIES.fastq(wildcards.library, 2)),
-        no_reads=str(Path(workflow.basedir).parent / "scripts" / "rna" / "no_reads.sh"),
+        no_reads=str(SCRIPTS / "rna" / "no_reads.sh"),
     shell:
         # A library without a read, or without one that maps, is a failed library, not a failed run: salmon stops there,
         # and an empty result takes its place. Any other error of salmon ends the job.

@@ -107,11 +107,11 @@ def annotate_peaks(peaks: pd.DataFrame, genes: pd.DataFrame, promoter: int) -> p
     """
     middle = (peaks["start"] + peaks["end"]) // 2
     nearest = pd.DataFrame({"gene_id": "", "symbol": "", "distance": np.nan}, index=peaks.index)
-    by_chrom = dict(tuple(genes.sort_values(["tss", "symbol"], kind="stable").groupby("chrom", sort=False)))
+    ordered = genes.sort_values(["tss", "symbol"], kind="stable")
     for chrom, names in peaks.groupby("chrom", sort=False).groups.items():
-        if chrom not in by_chrom:
+        here, place = ordered[ordered["chrom"] == chrom], middle.loc[names].to_numpy()
+        if here.empty:
             continue
-        here, place = by_chrom[chrom], middle.loc[names].to_numpy()
         tss = here["tss"].to_numpy()
         right = np.searchsorted(tss, place).clip(max=len(tss) - 1)
         left = (right - 1).clip(min=0)

@@ -111,9 +111,7 @@ def read_fractions(idxstats: PathLike, mitochondrion: str) -> tuple[float, float
     mapped, mitochondrial : float
         0 and NaN for a library without aligned reads.
     """
-    table = pd.read_csv(
-        idxstats, sep="\t", header=None, names=["chrom", "length", "mapped", "unmapped"], dtype={0: str}
-    )
+    table = read_idxstats(idxstats)
     mapped = int(table["mapped"].sum())
     total = mapped + int(table["unmapped"].sum())
     if mapped == 0:
