@@ -1,44 +1,53 @@
 """Figures, each with the table of the numbers that it draws.
 
-Needs the tables and matrices of every station before it. Makes results/figures/<nn>_<name>.pdf, .svg, .png (300 dpi)
-and .tsv; the SVG goes into the HTML report, and so does the source table of figures that show no single participant.
-Steps: cohort (availability, endotype plane), quality (QC, principal components), integration (MOFA), biomarkers (ROC,
-calibration). No figure or source table holds a participant code. The endotype plane and the colouring by endotype exist
-only in the roles that may see them.
+Needs the tables and matrices of every station. Makes results/figures/<nn>_<name>.pdf, .svg, .png (300 dpi) and .tsv; the
+SVG goes into the HTML report, and so does the source table where it shows no single participant. Steps: cohort, quality,
+integration, biomarkers. No figure or source table holds a participant code; endotypes are shown where the role sees them.
 """
 
-REPORT = config["report"]
-
-
-def figure_files(stem):
-    """List the four files of one figure."""
-    return [f"results/figures/{stem}.{ending}" for ending in ("pdf", "svg", "png", "tsv")]
+SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE and config["clinical"]["participants"]
+# Label columns that may colour a figure: the endotype, or the targets of another cohort.
+TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
+OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
+SHOWN_LABELS = OWN_COLOURS if OWN_LABELS else sorted(TARGETS)
 
 
 def all_figures():
     """List the figures of this run, given its layers, its role and its tasks."""
     stems = ["05_mofa_variance", "06_factor_associations"]
     stems += [f"04_pca_{modality}" for modality in modalities()]
-    stems += [f"{figure}_{task}" for task in tasks() for figure in ("07_roc", "08_calibration")]
-    if RAW_LAYERS:
-        stems.append("01_availability")
-        stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
-    if OWN_LABELS and SEES_ENDOTYPE and config["clinical"]["participants"]:
-        stems.append("02_endotype_plane")
-    return [path for stem in sorted(stems) for path in figure_files(stem)]
+    stems += [f"07_roc_{task}" for task in tasks()]
+    stems += [f"08_calibration_{task}" for task in tasks()]
+    stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
+    stems += ["01_availability"] if RAW_LAYERS else []
+    stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
+    endings = ("pdf", "svg", "png", "tsv")
+    return collect("results/figures/{stem}.{ending}", stem=stems, ending=endings)
 
 
-def shown_labels():
-    """List the label columns that may colour a figure in this role: the endotype, or another cohort's targets."""
-    if OWN_LABELS:
-        return ["endotype"] if SEES_ENDOTYPE and config["clinical"]["participants"] else []
-    return sorted({config["biomarkers"]["tasks"][name]["target"] for name in tasks()})
+# Caption -> category and title in the HTML report.
+SHOWN = {
+    "availability": ("1 Cohort", "Samples by participant, visit and layer"),
+    "endotype_plane": ("1 Cohort", "Endotypes by ferritin and HLA-DR"),
+    "layer_qc": ("2 Quality", "Technical quality, {layer}"),
+    "layer_pca": ("2 Quality", "Principal components, {modality}"),
+    "mofa_variance": ("3 Integration", "MOFA: variance explained"),
+    "factor_associations": ("3 Integration", "What the MOFA factors follow"),
+    "roc": ("4 Biomarkers", "Discrimination, {task}"),
+    "calibration": ("4 Biomarkers", "Calibration, {task}"),
+}
 
 
-def shown(path, caption, category, figure):
+def shown(path, caption):
     """Flag a figure, or the source table of one, for the HTML report."""
-    kind = "numbers" if path.endswith(".tsv") else "figure"
-    return report(path, caption=f"../report/{caption}.rst", category=category, labels={"figure": figure, "shows": kind})
+    category, title = SHOWN[caption]
+    numbers = path.endswith(".tsv")
+    return report(
+        path,
+        caption=f"../report/{'source_table' if numbers else caption}.rst",
+        category=category,
+        labels={"figure": title, "shows": "numbers" if numbers else "figure"},
+    )
 
 
 rule plot_availability:
@@ -49,19 +58,19 @@ rule plot_availability:
         verdicts="results/qc/verdicts.tsv",
     output:
         multiext("results/figures/01_availability", ".pdf", ".png"),
-        svg=shown("results/figures/01_availability.svg", "availability", "1 Cohort", "Samples by participant, visit and layer"),
+        svg=shown("results/figures/01_availability.svg", "availability"),
         table="results/figures/01_availability.tsv",
     log:
         "logs/report/plot_availability.log",
-    params:
-        code=fingerprint("immunosep.figures.availability"),
-        seed=config["seed"],
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000),
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.availability"),
+        seed=config["seed"],
     script:
         "../../scripts/report/plot_availability.py"
 
@@ -73,20 +82,20 @@ rule plot_endotype_plane:
         classification=config["sealed"]["classification"] if SEES_ENDOTYPE else [],
     output:
         multiext("results/figures/02_endotype_plane", ".pdf", ".png"),
-        svg=shown("results/figures/02_endotype_plane.svg", "endotype_plane", "1 Cohort", "Endotypes by ferritin and HLA-DR"),
+        svg=shown("results/figures/02_endotype_plane.svg", "endotype_plane"),
         table="results/figures/02_endotype_plane.tsv",
     log:
         "logs/report/plot_endotype_plane.log",
-    params:
-        code=fingerprint("immunosep.figures.labels"),
-        rule=config["endotype"],
-        seed=config["seed"],
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.labels"),
+        rule=config["endotype"],
+        seed=config["seed"],
     script:
         "../../scripts/report/plot_endotype_plane.py"
 
@@ -98,21 +107,21 @@ rule plot_layer_qc:
         libraries="results/intake/{layer}.tsv",
     output:
         multiext("results/figures/03_qc_{layer}", ".pdf", ".png"),
-        svg=shown("results/figures/03_qc_{layer}.svg", "layer_qc", "2 Quality", "Technical quality, {layer}"),
+        svg=shown("results/figures/03_qc_{layer}.svg", "layer_qc"),
         table="results/figures/03_qc_{layer}.tsv",
     log:
         "logs/report/plot_layer_qc/{layer}.log",
-    params:
-        code=fingerprint("immunosep.figures.qc"),
-        thresholds=lambda wildcards: config["qc"][wildcards.layer],
-        min_group=REPORT["min_group"],
-        seed=config["seed"],
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000),
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.qc"),
+        thresholds=lambda wildcards: config["qc"][wildcards.layer],
+        min_group=config["report"]["min_group"],
+        seed=config["seed"],
     script:
         "../../scripts/report/plot_layer_qc.py"
 
@@ -121,25 +130,25 @@ rule plot_layer_pca:
     """First two principal components of a layer (of the microbiome: of a body site)."""
     input:
         matrix=lambda wildcards: modalities()[wildcards.modality],
-        labels="results/labels/labels.tsv" if shown_labels() else [],
+        labels="results/labels/labels.tsv" if SHOWN_LABELS else [],
     output:
         multiext("results/figures/04_pca_{modality}", ".pdf", ".png"),
-        svg=shown("results/figures/04_pca_{modality}.svg", "layer_pca", "2 Quality", "Principal components, {modality}"),
+        svg=shown("results/figures/04_pca_{modality}.svg", "layer_pca"),
         table="results/figures/04_pca_{modality}.tsv",
     log:
         "logs/report/plot_layer_pca/{modality}.log",
-    params:
-        code=fingerprint("immunosep.figures.embedding"),
-        label_columns=shown_labels(),
-        max_features=config["integration"]["max_features"],
-        min_group=REPORT["min_group"],
-        seed=config["seed"],
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, per_input=20),
         runtime=20,
+    params:
+        code=fingerprint("immunosep.figures.embedding"),
+        label_columns=SHOWN_LABELS,
+        max_features=config["integration"]["max_features"],
+        min_group=config["report"]["min_group"],
+        seed=config["seed"],
     script:
         "../../scripts/report/plot_layer_pca.py"
 
@@ -150,18 +159,18 @@ rule plot_mofa_variance:
         variance="results/integration/variance_explained.tsv",
     output:
         multiext("results/figures/05_mofa_variance", ".pdf", ".png"),
-        svg=shown("results/figures/05_mofa_variance.svg", "mofa_variance", "3 Integration", "MOFA: variance explained"),
-        table=shown("results/figures/05_mofa_variance.tsv", "source_table", "3 Integration", "MOFA: variance explained"),
+        svg=shown("results/figures/05_mofa_variance.svg", "mofa_variance"),
+        table=shown("results/figures/05_mofa_variance.tsv", "mofa_variance"),
     log:
         "logs/report/plot_mofa_variance.log",
-    params:
-        code=fingerprint("immunosep.figures.factors"),
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.factors"),
     script:
         "../../scripts/report/plot_mofa_variance.py"
 
@@ -172,19 +181,19 @@ rule plot_factor_associations:
         associations="results/integration/associations.tsv",
     output:
         multiext("results/figures/06_factor_associations", ".pdf", ".png"),
-        svg=shown("results/figures/06_factor_associations.svg", "factor_associations", "3 Integration", "What the MOFA factors follow"),
-        table=shown("results/figures/06_factor_associations.tsv", "source_table", "3 Integration", "What the MOFA factors follow"),
+        svg=shown("results/figures/06_factor_associations.svg", "factor_associations"),
+        table=shown("results/figures/06_factor_associations.tsv", "factor_associations"),
     log:
         "logs/report/plot_factor_associations.log",
-    params:
-        code=fingerprint("immunosep.figures.factors"),
-        top=12,
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.factors"),
+        top=12,
     script:
         "../../scripts/report/plot_factor_associations.py"
 
@@ -197,20 +206,20 @@ rule plot_roc:
         predictions="results/biomarkers/{task}/predictions.tsv",
     output:
         multiext("results/figures/07_roc_{task}", ".pdf", ".png"),
-        svg=shown("results/figures/07_roc_{task}.svg", "roc", "4 Biomarkers", "Discrimination, {task}"),
-        table=shown("results/figures/07_roc_{task}.tsv", "source_table", "4 Biomarkers", "Discrimination, {task}"),
+        svg=shown("results/figures/07_roc_{task}.svg", "roc"),
+        table=shown("results/figures/07_roc_{task}.tsv", "roc"),
     log:
         "logs/report/plot_roc/{task}.log",
-    params:
-        code=fingerprint("immunosep.figures.performance"),
-        rounds=config["biomarkers"]["bootstrap"],
-        seed=config["seed"],
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000),
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.performance"),
+        rounds=config["biomarkers"]["bootstrap"],
+        seed=config["seed"],
     script:
         "../../scripts/report/plot_roc.py"
 
@@ -222,18 +231,18 @@ rule plot_calibration:
         performance="results/biomarkers/{task}/performance.tsv",
     output:
         multiext("results/figures/08_calibration_{task}", ".pdf", ".png"),
-        svg=shown("results/figures/08_calibration_{task}.svg", "calibration", "4 Biomarkers", "Calibration, {task}"),
-        table=shown("results/figures/08_calibration_{task}.tsv", "source_table", "4 Biomarkers", "Calibration, {task}"),
+        svg=shown("results/figures/08_calibration_{task}.svg", "calibration"),
+        table=shown("results/figures/08_calibration_{task}.tsv", "calibration"),
     log:
         "logs/report/plot_calibration/{task}.log",
-    params:
-        code=fingerprint("immunosep.figures.performance"),
-        min_bin=REPORT["min_bin"],
     conda:
         "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.performance"),
+        min_bin=config["report"]["min_bin"],
     script:
         "../../scripts/report/plot_calibration.py"
