@@ -14,14 +14,17 @@ from immunosep.simulate.seeds import generator
 
 READ_LENGTH = 50
 QUALITY = ((37.0, 34.0), (37.0, 33.0))
-ADAPTERS = ("CTGTCTCTTATACACATCTCCGAGCCCACGAGACTTCTGCCTATCTCGTATGC", "CTGTCTCTTATACACATCTGACGCTGCCGACGAGTGTAGATCTCGGTGGTCGCC")
+ADAPTERS = (
+    "CTGTCTCTTATACACATCTCCGAGCCCACGAGACTTCTGCCTATCTCGTATGC",
+    "CTGTCTCTTATACACATCTGACGCTGCCGACGAGTGTAGATCTCGGTGGTCGCC",
+)
 MITOCHONDRIAL_SHARE, BLACKLIST_SHARE, DUPLICATE_SHARE = 0.10, 0.01, 0.07
 PEAK_SHARE = (0.38, 0.46)
 # Nucleosome-free, mono- and di-nucleosomal: share in regions, mean and SD of length, SD of the centre.
 SIZES = ((0.62, 65, 18, 45), (0.28, 200, 20, 60), (0.10, 400, 30, 40))
 SHORTEST, LONGEST = 36, 600
 BASELINE_SPREAD = 0.3
-# In a living cell the region's middle is where the transposase can bind; the nine bases between its two cuts are copied.
+# The two cuts of one transposase lie nine bases apart; sequenced ends reach over both.
 TN5_LEFT, TN5_RIGHT = 4, 5
 
 
@@ -36,7 +39,9 @@ def copies(chrom: pd.Series, sex: str) -> np.ndarray:
     return chrom.map(table).fillna(1.0).to_numpy()
 
 
-def accessibility(genome: Genome, weights: np.ndarray, effects: Effects, state: pd.Series, sex: str, seed: int) -> np.ndarray:
+def accessibility(
+    genome: Genome, weights: np.ndarray, effects: Effects, state: pd.Series, sex: str, seed: int
+) -> np.ndarray:
     """Return the expected share of in-region fragments per region, summing to 1."""
     own = generator(seed, "person", "atac", state["participant"]).normal(0, PERSON_SPREAD, len(weights))
     share = weights * 2.0 ** (effects.shift(state) + own) * copies(genome.regions["chrom"], sex)
@@ -68,7 +73,10 @@ def draw_fragments(
     duplicates = rng.binomial(pairs, DUPLICATE_SHARE)
     unique = pairs - duplicates
     size, spread = draw_sizes(rng, unique)
-    kinds = rng.multinomial(unique, [in_regions, MITOCHONDRIAL_SHARE, BLACKLIST_SHARE, 1 - in_regions - MITOCHONDRIAL_SHARE - BLACKLIST_SHARE])
+    kinds = rng.multinomial(
+        unique,
+        [in_regions, MITOCHONDRIAL_SHARE, BLACKLIST_SHARE, 1 - in_regions - MITOCHONDRIAL_SHARE - BLACKLIST_SHARE],
+    )
     bound = np.cumsum(kinds)
     region = rng.choice(len(share), bound[0], p=share)
     centre = genome.regions["centre"].to_numpy()[region] + rng.normal(0, 1, bound[0]) * spread[: bound[0]]
@@ -77,7 +85,9 @@ def draw_fragments(
     size[: bound[0]] += TN5_LEFT + TN5_RIGHT
     starts = [first - TN5_LEFT]
     length = genome.lengths["chrM"]
-    starts.append(genome.offsets["chrM"] + (rng.random(kinds[1]) * (length - size[bound[0] : bound[1]])).astype(np.int64))
+    starts.append(
+        genome.offsets["chrM"] + (rng.random(kinds[1]) * (length - size[bound[0] : bound[1]])).astype(np.int64)
+    )
     black = genome.blacklist()
     where = rng.integers(0, len(black), kinds[2])
     left = (black["start"] + black["chrom"].map(genome.offsets)).to_numpy()[where]
@@ -90,7 +100,9 @@ def draw_fragments(
     return np.r_[start, start[again]][order], np.r_[size, size[again]][order]
 
 
-def read_through(bases: np.ndarray, start: np.ndarray, size: np.ndarray, copy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_through(
+    bases: np.ndarray, start: np.ndarray, size: np.ndarray, copy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the templates of both mates; cycles beyond a short fragment read the Nextera adapter."""
     cycle = np.arange(READ_LENGTH)
     inside = np.minimum(cycle, size[:, None] - 1)

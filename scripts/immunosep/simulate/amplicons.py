@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,9 @@ def build_reference(seed: int) -> Reference:
             rows.append((genus, SECOND_VARIANT_SHARE))
             inserts.append(substitute(own, where, rng))
     flanks = (draw_bases(rng, FLANK), draw_bases(rng, FLANK))
-    return Reference(pd.DataFrame(rows, columns=["genus", "share"]), np.array(inserts), flanks, draw_bases(rng, HOST_LENGTH))
+    return Reference(
+        pd.DataFrame(rows, columns=["genus", "share"]), np.array(inserts), flanks, draw_bases(rng, HOST_LENGTH)
+    )
 
 
 def resolve(primer: str, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -71,16 +74,16 @@ def write_references(reference: Reference, folder: Path, seed: int) -> None:
     rng = generator(seed, "16s", "sites")
     forward = resolve(FORWARD_PRIMER, 1, rng)[0]
     reverse = reverse_complement(resolve(REVERSE_PRIMER, 1, rng)[0])
-    records = []
+    sequences = []
     for genus, insert in zip(reference.variants["genus"], reference.inserts, strict=True):
         ranks = ("Bacteria", *GENERA[genus][0], genus)
         flank = [substitute(side, rng.random(FLANK) < DIVERGENCE / 2, rng) for side in reference.flanks]
-        records.append((";".join(ranks) + ";", np.concatenate([flank[0], forward, insert, reverse, flank[1]])))
-    write_gzip(folder / "taxonomy_16s.fa.gz", fasta(records))
+        sequences.append((";".join(ranks) + ";", np.concatenate([flank[0], forward, insert, reverse, flank[1]])))
+    write_gzip(folder / "taxonomy_16s.fa.gz", fasta(sequences))
     write_gzip(folder / "host.fa.gz", fasta([("host_decoy_1", reference.host)]))
 
 
-def community(record: dict, effects: dict[str, Effects], states: pd.DataFrame, seed: int) -> np.ndarray:
+def community(record: dict[str, Any], effects: dict[str, Effects], states: pd.DataFrame, seed: int) -> np.ndarray:
     """Return the genus fractions (summing to 1, order of the catalogue) of the material in one 16S library."""
     genera = list(GENERA)
     if record["sample_type"] == "positive_control":
@@ -97,7 +100,13 @@ def community(record: dict, effects: dict[str, Effects], states: pd.DataFrame, s
 
 
 def write_library(
-    reference: Reference, fractions: np.ndarray, specimen: str, pairs: int, files: list[tuple[Path, Path]], name: str, seed: int
+    reference: Reference,
+    fractions: np.ndarray,
+    specimen: str,
+    pairs: int,
+    files: list[tuple[Path, Path]],
+    name: str,
+    seed: int,
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Simulate and write one 16S library; return bacterial pairs per genus and the files' digests.
 
@@ -107,7 +116,10 @@ def write_library(
     host = rng.binomial(pairs, HOST_SHARE[specimen])
     count = pairs - host
     genera = list(GENERA)
-    weight = reference.variants["genus"].map(dict(zip(genera, fractions, strict=True))).to_numpy() * reference.variants["share"]
+    weight = (
+        reference.variants["genus"].map(dict(zip(genera, fractions, strict=True))).to_numpy()
+        * reference.variants["share"]
+    )
     weight = weight.to_numpy() / weight.sum()
     variant = rng.choice(len(weight), count, p=weight)
     insert = reference.inserts[variant]
@@ -121,7 +133,12 @@ def write_library(
     at = rng.integers(0, HOST_LENGTH - 2 * READ_LENGTH, host)[:, None]
     cycle = np.arange(READ_LENGTH)
     first = np.concatenate([molecule[:, :READ_LENGTH], reference.host[at + cycle]])
-    second = np.concatenate([reverse_complement(molecule)[:, :READ_LENGTH], reverse_complement(reference.host[at + READ_LENGTH // 2 + cycle])])
+    second = np.concatenate(
+        [
+            reverse_complement(molecule)[:, :READ_LENGTH],
+            reverse_complement(reference.host[at + READ_LENGTH // 2 + cycle]),
+        ]
+    )
     order = rng.permutation(pairs)
     digests = write_pair(files, name, (first[order], second[order]), rng, QUALITY)
     row = {genus: k for k, genus in enumerate(genera)}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from immunosep.simulate.frames import records
 from immunosep.simulate.participants import MALS_CASES, SII_CASES, SOFA_COMPONENTS
 from immunosep.simulate.seeds import generator
 
@@ -29,26 +32,28 @@ def split_total(total: int, weights: np.ndarray) -> list[int]:
     return parts.tolist()
 
 
-def sofa_course(person: pd.Series, days: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sofa_course(person: dict[str, Any], days: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw one person's SOFA totals: an exponential approach to a new level, steeper in the less severe.
 
     Those who die climb in their last three days.
     """
     start = np.clip(rng.normal(8.5 + 0.8 * person["severity"], 2.2), 3, 17)
-    drop = rng.normal(2.0 - 1.5 * person["severity"], 1.2)
+    drop = rng.normal(2.5 - 1.5 * person["severity"], 1.2)
     course = start - drop * (1 - np.exp(-(np.maximum(days, 1) - 1) / SETTLING_DAYS)) + rng.normal(0, 0.6, len(days))
     if person["death_day"]:
         course = course + 2.0 * np.maximum(0, 4 - (person["death_day"] - days))
     return np.clip(np.round(course), 0, 24).astype(int)
 
 
-def observed_until(person: pd.Series) -> int:
+def observed_until(person: dict[str, Any]) -> int:
     """Return the last day on which the person is in hospital, alive and in the study (90 when nothing ends it)."""
     ends = [person["death_day"], person["discharge_day"], person["withdrawn_day"], person["last_contact_day"]]
     return min([day for day in ends if day > 0], default=90)
 
 
-def follow_up(person: pd.Series, base: tuple[float, float], rng: np.random.Generator) -> dict[int, tuple[str, str]]:
+def follow_up(
+    person: dict[str, Any], base: tuple[float, float], rng: np.random.Generator
+) -> dict[int, tuple[str, str]]:
     """Draw ferritin and HLA-DR on days 7 and 15; boundary cases get their exact day-15 value."""
     fall = rng.uniform(0.35, 1.2)
     rise = np.exp(rng.uniform(np.log(0.9), np.log(5)))
@@ -69,16 +74,17 @@ def draw_visits(people: pd.DataFrame, classification: pd.DataFrame, seed: int, s
     day-15 laboratory visit taken on day 14, and follow-up that is missing altogether.
     """
     rows: list[dict[str, str]] = []
+    screening = dict(enumerate(classification[["ferritin", "hladr"]].astype(float).itertuples(index=False, name=None)))
     enrolled = people[people["randomised"] == "yes"]
     ordinary = enrolled.index[enrolled["special"] == ""]
     no_day_one, early_visit, no_day_15 = (set(ordinary[i : i + 1]) for i in (1, 2, 3))
     no_follow_up = set(ordinary[4:5])
-    for i, person in enrolled.iterrows():
+    for i, person in zip(enrolled.index, records(enrolled), strict=True):
         rng = generator(seed, "course", person["participant"])
         days = np.array([0, *sofa_days])
         totals = sofa_course(person, days, rng)
         weights = rng.dirichlet(np.ones(6) * 3)
-        base = (float(classification.at[i, "ferritin"]), float(classification.at[i, "hladr"]))
+        base = screening[i]
         labs = follow_up(person, base, rng)
         if i in early_visit:
             labs[EARLY_VISIT] = labs.pop(15)
@@ -101,18 +107,25 @@ def draw_visits(people: pd.DataFrame, classification: pd.DataFrame, seed: int, s
             if rng.random() < 0.03 and day > 1:
                 row.update(dict.fromkeys((f"sofa_{name}" for name in SOFA_COMPONENTS), ""), sofa_total="")
             if day in labs:
-                row.update(ferritin=labs[day][0], ferritin_unit="ng/mL", hladr=labs[day][1], hladr_unit="receptors_per_cell")
+                row.update(
+                    ferritin=labs[day][0], ferritin_unit="ng/mL", hladr=labs[day][1], hladr_unit="receptors_per_cell"
+                )
             if day in COUNT_DAYS:
                 row.update(counts[position])
             if day > 0:
-                row.update({name: "yes" if rng.random() < share else "no" for name, share in (("antibiotic", 0.9), ("steroid", 0.45), ("transfusion", 0.08))})
+                row.update(
+                    {
+                        name: "yes" if rng.random() < share else "no"
+                        for name, share in (("antibiotic", 0.9), ("steroid", 0.45), ("transfusion", 0.08))
+                    }
+                )
             if day == 15:
                 row["infection_resolved"] = "yes" if resolved else "no"
             rows.append(row)
     return pd.DataFrame(rows, columns=list(VISIT_COLUMNS))
 
 
-def blood_counts(person: pd.Series, days: np.ndarray, rng: np.random.Generator) -> list[dict[str, str]]:
+def blood_counts(person: dict[str, Any], days: np.ndarray, rng: np.random.Generator) -> list[dict[str, str]]:
     """Draw blood counts per day; immunoparalysis goes with fewer lymphocytes."""
     n = len(days)
     low = 0.55 if person["endotype"] == "SII" else 0.85
@@ -124,6 +137,9 @@ def blood_counts(person: pd.Series, days: np.ndarray, rng: np.random.Generator) 
         "platelets_10e9_l": np.exp(rng.normal(np.log(180), 0.35, n)),
     }
     return [
-        {name: f"{column[k]:.0f}" if name.startswith("platelets") else f"{column[k]:.2f}" for name, column in values.items()}
+        {
+            name: f"{column[k]:.0f}" if name.startswith("platelets") else f"{column[k]:.2f}"
+            for name, column in values.items()
+        }
         for k in range(n)
     ]

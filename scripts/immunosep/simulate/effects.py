@@ -1,4 +1,4 @@
-"""Planted signal: latent factors per observation and the effects of factor, endotype and arm on each layer's features."""
+"""Planted signal: a latent factor per observation; effects of factor, endotype and arm on each layer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.simulate.catalogue import RECTAL_ENDOTYPE_TAXA, members
+from immunosep.simulate.frames import observation_name, records
 from immunosep.simulate.genome import Genome
 from immunosep.simulate.participants import Trial
 from immunosep.simulate.seeds import generator
@@ -53,7 +54,9 @@ class Effects:
 
     def table(self, layer: str) -> pd.DataFrame:
         """List the effects that are not zero: layer, feature, kind, log2fc."""
-        kinds = {"endotype": self.endotype, "factor1": self.factor} | {f"arm_{drug}": v for drug, v in self.arms.items()}
+        kinds = {"endotype": self.endotype, "factor1": self.factor} | {
+            f"arm_{drug}": v for drug, v in self.arms.items()
+        }
         parts = [
             pd.DataFrame({"layer": layer, "feature": self.features[v != 0], "kind": kind, "log2fc": v[v != 0]})
             for kind, v in kinds.items()
@@ -76,7 +79,8 @@ def draw_states(trial: Trial, observations: pd.DataFrame, seed: int) -> pd.DataF
     """
     people = trial.people.set_index("participant")
     states = observations[["participant", "visit_day"]].drop_duplicates().sort_values(["participant", "visit_day"])
-    states.index = pd.Index([f"{row.participant}-D{row.visit_day:02d}" for row in states.itertuples()], name="observation")
+    names = [observation_name(row["participant"], row["visit_day"]) for row in records(states)]
+    states.index = pd.Index(names, name="observation")
     person = people.loc[states["participant"]]
     daily = np.array([generator(seed, "factor1", name).normal() for name in states.index])
     sign = person["endotype"].map({"MALS": 1.0, "SII": -1.0}).fillna(0.0).to_numpy()
@@ -141,7 +145,9 @@ def region_effects(genome: Genome, seed: int) -> Effects:
 def protein_effects(symbols: np.ndarray, seed: int) -> Effects:
     """Plant effects in proteins; repeated assays of one protein share them. The drugs show from day 2 on."""
     unique = np.array(list(dict.fromkeys(symbols)))
-    drawn = random_effects(unique, np.ones(len(unique), dtype=bool), ENDOTYPE_PROTEINS, generator(seed, "effects", "proteome"))
+    drawn = random_effects(
+        unique, np.ones(len(unique), dtype=bool), ENDOTYPE_PROTEINS, generator(seed, "effects", "proteome")
+    )
     assign(drawn.endotype, unique, members("MALS_proteins"), 1.2)
     assign(drawn.endotype, unique, ["IL1RN", "IFNG"], 0.6)
     row = {symbol: k for k, symbol in enumerate(unique)}

@@ -67,7 +67,9 @@ def sequence(
     reads, cycles = templates.shape
     profile = np.linspace(*quality, cycles, dtype=np.float32)
     scores = profile + rng.normal(0, 1.2, (reads, 1)).astype(np.float32)
-    scores = np.clip(np.rint(scores).astype(np.int16) + rng.integers(-3, 3, (reads, cycles), dtype=np.int16), 2, 41).astype(np.uint8)
+    scores = np.clip(
+        np.rint(scores).astype(np.int16) + rng.integers(-3, 3, (reads, cycles), dtype=np.int16), 2, 41
+    ).astype(np.uint8)
     wrong = rng.random((reads, cycles), dtype=np.float32) < _ERROR_RATE[scores]
     return substitute(templates, wrong, rng), scores
 
@@ -82,7 +84,15 @@ def format_fastq(name: str, bases: np.ndarray, scores: np.ndarray, mate: int, fi
     def column(text: str) -> np.ndarray:
         return np.broadcast_to(text_to_bases(text), (reads, len(text)))
 
-    parts = [column(f"@{name}:"), number, column(f" {mate}:N:0:1\n"), bases, column("\n+\n"), scores + np.uint8(_PHRED_OFFSET), column("\n")]
+    parts = [
+        column(f"@{name}:"),
+        number,
+        column(f" {mate}:N:0:1\n"),
+        bases,
+        column("\n+\n"),
+        scores + np.uint8(_PHRED_OFFSET),
+        column("\n"),
+    ]
     return np.concatenate(parts, axis=1).tobytes()
 
 
@@ -122,10 +132,9 @@ def write_pair(
     digests = []
     for lane, pair in enumerate(files):
         part = slice(bounds[lane], bounds[lane + 1])
-        digests.append(
-            tuple(
-                write_gzip(path, format_fastq(f"{name}:{lane + 1}", bases[part], scores[part], mate + 1, bounds[lane]))
-                for mate, (path, (bases, scores)) in enumerate(zip(pair, sequenced, strict=True))
-            )
+        first, second = (
+            write_gzip(path, format_fastq(f"{name}:{lane + 1}", bases[part], scores[part], mate + 1, bounds[lane]))
+            for mate, (path, (bases, scores)) in enumerate(zip(pair, sequenced, strict=True))
         )
+        digests.append((first, second))
     return digests

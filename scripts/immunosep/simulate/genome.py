@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from immunosep.simulate.catalogue import genes_by_chromosome
 from immunosep.simulate.fastq import complement, draw_bases, write_gzip
+from immunosep.simulate.frames import records
 from immunosep.simulate.seeds import generator
 
-# Every nuclear gene owns a slot; its TSS and its distal region keep 3 kb from those of the neighbours, so that the flanks
-# of one TSS (2 kb) hold no other planted region.
+# Every nuclear gene owns a slot; its TSS and its distal region keep 3 kb from those of the neighbours, so that the
+# flanks of one TSS (2 kb) hold no other planted region.
 SLOT = 8_000
 TSS_OFFSET = 1_500
 DISTAL_OFFSET = 4_800
@@ -28,6 +30,7 @@ TSS_REGIONS, DISTAL_REGIONS = 170, 120
 SNPS = 110
 SNP_RANGE = (15, 170)
 LINE = 60
+NONCODING = frozenset({"XIST"})
 
 
 @dataclass
@@ -78,14 +81,20 @@ class Genome:
 
     def blacklist(self) -> pd.DataFrame:
         """One region per autosome, near its end: `chrom`, `start`, `end`."""
-        rows = [(name, size - BLACKLISTED[1], size - BLACKLISTED[0]) for name, size in self.lengths.items() if name[3:].isdigit()]
+        rows = [
+            (name, size - BLACKLISTED[1], size - BLACKLISTED[0])
+            for name, size in self.lengths.items()
+            if name[3:].isdigit()
+        ]
         return pd.DataFrame(rows, columns=["chrom", "start", "end"])
 
 
 def build_genome(seed: int) -> Genome:
     """Build the whole mini-genome from the seed."""
     placed = genes_by_chromosome()
-    lengths = {name: len(symbols) * SLOT + CHROMOSOME_TAIL for name, symbols in placed.items()} | {"chrM": MITOCHONDRION_LENGTH}
+    lengths = {name: len(symbols) * SLOT + CHROMOSOME_TAIL for name, symbols in placed.items()} | {
+        "chrM": MITOCHONDRION_LENGTH
+    }
     bases = draw_bases(generator(seed, "genome"), sum(lengths.values()))
     offsets = dict(zip(lengths, np.cumsum([0, *lengths.values()])[:-1].tolist(), strict=True))
     genes, transcripts, exons = place_genes(placed, generator(seed, "genes"))
@@ -97,10 +106,12 @@ def build_genome(seed: int) -> Genome:
 
 
 def place_genes(
-    placed: dict[str, list[str]], rng: np.random.Generator
+    placed: dict[str, tuple[str, ...]], rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Lay genes in their slots; every third of those with three or more exons gets a second transcript that skips one."""
-    genes, transcripts, exons = [], [], []
+    """Lay genes in their slots; every third with three or more exons gets a second transcript that skips one."""
+    genes: list[tuple[str, str, str, str, int]] = []
+    transcripts: list[tuple[str, int]] = []
+    exons: list[tuple[int, int, int, int]] = []
     for chrom, symbols in placed.items():
         for slot, symbol in enumerate(symbols):
             number = len(genes) + 1
@@ -149,16 +160,25 @@ def splice_positions(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for all transcripts, joined: genome index per base, whether it is complemented, and (first, length)."""
     pieces, flips, spans, at = [], [], [], 0
-    gene_of = transcripts["gene"].to_numpy()
-    for transcript, own in exons.groupby("transcript", sort=True):
-        gene = genes.iloc[gene_of[transcript]]
-        blocks = [np.arange(start, end) for start, end in zip(own["start"], own["end"], strict=True)]
-        index = np.concatenate([block[::-1] if gene["strand"] == "-" else block for block in blocks]) + offsets[gene["chrom"]]
+    blocks_of = exon_blocks(exons)
+    gene_of = records(genes.iloc[transcripts["gene"].to_numpy()])
+    for transcript, gene in enumerate(gene_of):
+        minus = gene["strand"] == "-"
+        blocks = [np.arange(*block)[:: -1 if minus else 1] for block in blocks_of[transcript]]
+        index = np.concatenate(blocks) + offsets[gene["chrom"]]
         pieces.append(index)
-        flips.append(np.full(len(index), gene["strand"] == "-"))
+        flips.append(np.full(len(index), minus))
         spans.append((at, len(index)))
         at += len(index)
     return np.concatenate(pieces), np.concatenate(flips), np.array(spans)
+
+
+def exon_blocks(exons: pd.DataFrame) -> dict[int, list[tuple[int, int]]]:
+    """Return the exons (start, end) of every transcript, in transcript order."""
+    blocks: dict[int, list[tuple[int, int]]] = {}
+    for exon in records(exons):
+        blocks.setdefault(exon["transcript"], []).append((exon["start"], exon["end"]))
+    return blocks
 
 
 def place_snps(
@@ -194,7 +214,9 @@ def place_regions(
     jitter = rng.integers(-DISTAL_JITTER, DISTAL_JITTER, DISTAL_REGIONS)
     table = pd.concat(
         [
-            pd.DataFrame({"chrom": promoters["chrom"], "centre": promoters["tss"], "name": "tss_" + promoters["symbol"]}),
+            pd.DataFrame(
+                {"chrom": promoters["chrom"], "centre": promoters["tss"], "name": "tss_" + promoters["symbol"]}
+            ),
             pd.DataFrame(
                 {"chrom": distal["chrom"], "centre": distal["tss"] + sign * (DISTAL_OFFSET - TSS_OFFSET) + jitter,
                  "name": "distal_" + distal["symbol"]}
@@ -208,10 +230,10 @@ def place_regions(
     return table.assign(centre=table["order"])[["chrom", "start", "end", "name", "centre"]]
 
 
-def fasta(records: list[tuple[str, np.ndarray]]) -> bytes:
+def fasta(sequences: list[tuple[str, np.ndarray]]) -> bytes:
     """Format FASTA with 60 bases per line."""
     parts = []
-    for name, bases in records:
+    for name, bases in sequences:
         whole = len(bases) // LINE * LINE
         lines = np.c_[bases[:whole].reshape(-1, LINE), np.full(whole // LINE, ord("\n"), dtype=np.uint8)]
         tail = bases[whole:].tobytes() + b"\n" if whole < len(bases) else b""
@@ -221,28 +243,28 @@ def fasta(records: list[tuple[str, np.ndarray]]) -> bytes:
 
 def gtf(genome: Genome) -> str:
     """Format the annotation: gene, transcript and exon lines, versioned ids, gene_name and gene_biotype."""
-    noncoding = {"XIST"}
     lines = ["#!genome-build synthetic\n"]
-    exons = dict(list(genome.exons.groupby("transcript")))
-    transcripts = dict(list(genome.transcripts.groupby("gene")))
-    for number, gene in genome.genes.iterrows():
-        own = transcripts[number]
-        blocks = pd.concat([exons[t] for t in own.index])
-        biotype = "lncRNA" if gene["symbol"] in noncoding else "protein_coding"
+    blocks_of = exon_blocks(genome.exons)
+    for number, gene in enumerate(records(genome.genes)):
+        own = genome.transcripts.index[genome.transcripts["gene"] == number].tolist()
+        biotype = "lncRNA" if gene["symbol"] in NONCODING else "protein_coding"
         base = f'gene_id "{gene["gene_id"]}.1"; gene_name "{gene["symbol"]}"; gene_biotype "{biotype}";'
-
-        def line(kind: str, start: int, end: int, extra: str = "", gene: pd.Series = gene, base: str = base) -> str:
-            return f"{gene['chrom']}\tsynthetic\t{kind}\t{start + 1}\t{end}\t.\t{gene['strand']}\t.\t{base}{extra}\n"
-
-        lines.append(line("gene", blocks["start"].min(), blocks["end"].max()))
-        for transcript, name in own["transcript_id"].items():
-            label = f' transcript_id "{name}.1"; transcript_biotype "{biotype}";'
-            pieces = exons[transcript]
-            lines.append(line("transcript", pieces["start"].min(), pieces["end"].max(), label))
+        lines.append(gtf_line(gene, "gene", [block for transcript in own for block in blocks_of[transcript]], base))
+        for transcript in own:
+            name = genome.transcripts["transcript_id"].iloc[transcript]
+            label = f'{base} transcript_id "{name}.1"; transcript_biotype "{biotype}";'
+            lines.append(gtf_line(gene, "transcript", blocks_of[transcript], label))
             lines += [
-                line("exon", piece.start, piece.end, f'{label} exon_number "{piece.number}";') for piece in pieces.itertuples()
+                gtf_line(gene, "exon", [block], f'{label} exon_number "{k + 1}";')
+                for k, block in enumerate(blocks_of[transcript])
             ]
     return "".join(lines)
+
+
+def gtf_line(gene: dict[str, Any], kind: str, blocks: list[tuple[int, int]], attributes: str) -> str:
+    """Format one GTF line that spans the blocks (GTF counts from 1, end included)."""
+    start, end = min(block[0] for block in blocks) + 1, max(block[1] for block in blocks)
+    return f"{gene['chrom']}\tsynthetic\t{kind}\t{start}\t{end}\t.\t{gene['strand']}\t.\t{attributes}\n"
 
 
 def write_references(genome: Genome, folder: Path) -> None:
@@ -252,8 +274,11 @@ def write_references(genome: Genome, folder: Path) -> None:
     write_gzip(folder / "genome.fa.gz", fasta(chromosomes))
     write_gzip(folder / "annotation.gtf.gz", gtf(genome).encode())
     spliced = genome.transcript_bases(genome.bases)
-    records = [(f"{row.transcript_id}.1", spliced[row.first : row.first + row.length]) for row in genome.transcripts.itertuples()]
-    write_gzip(folder / "transcriptome.fa.gz", fasta(records))
+    sequences = [
+        (f"{row['transcript_id']}.1", spliced[row["first"] : row["first"] + row["length"]])
+        for row in records(genome.transcripts)
+    ]
+    write_gzip(folder / "transcriptome.fa.gz", fasta(sequences))
     genome.blacklist().to_csv(folder / "blacklist.bed", sep="\t", header=False, index=False, lineterminator="\n")
 
 
@@ -273,5 +298,3 @@ def haplotypes(genome: Genome, alleles: np.ndarray) -> np.ndarray:
     for copy, carried in zip(both, alleles.reshape(2, -1).astype(bool), strict=True):
         copy[index[carried]] = alt[carried]
     return both
-
-

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from immunosep.simulate.catalogue import PROTEINS, REPEATED_PROTEINS
 from immunosep.simulate.effects import Effects
+from immunosep.simulate.frames import records
 from immunosep.simulate.sampling import sample_id
 from immunosep.simulate.seeds import generator
 
@@ -54,7 +57,7 @@ def npx_table(libraries: pd.DataFrame, effects: Effects, states: pd.DataFrame, s
     level = rng.uniform(2.0, 9.0, len(assays))[origin]
     floor = level - rng.uniform(*HEADROOM, len(assays))[origin]
     plates = {plate: rng.normal(0, PLATE_SPREAD, len(assays)) for plate in sorted(libraries["plate"].unique())}
-    rows = np.array([sample_row(record, effects, states, level, floor, origin, seed) for record in libraries.to_dict("records")])
+    rows = np.array([sample_row(record, effects, states, level, floor, origin, seed) for record in records(libraries)])
     values = rows + np.array([plates[plate] for plate in libraries["plate"]])
     negative = (libraries["sample_type"] == "negative_control").to_numpy()
     spread = values[negative].std(axis=0, ddof=1)
@@ -66,7 +69,7 @@ def npx_table(libraries: pd.DataFrame, effects: Effects, states: pd.DataFrame, s
     repeat = len(assays)
     long = pd.DataFrame(
         {
-            "SampleID": np.repeat([sample_id(record) for record in libraries.to_dict("records")], repeat),
+            "SampleID": np.repeat([sample_id(record) for record in records(libraries)], repeat),
             "SampleType": np.repeat(libraries["sample_type"].map(SAMPLE_TYPE).to_numpy(), repeat),
             "Index": np.repeat(np.arange(1, len(libraries) + 1), repeat),
             **{name: np.tile(assays[name].to_numpy(), len(libraries)) for name in ("OlinkID", "UniProt", "Assay")},
@@ -84,7 +87,13 @@ def npx_table(libraries: pd.DataFrame, effects: Effects, states: pd.DataFrame, s
 
 
 def sample_row(
-    record: dict, effects: Effects, states: pd.DataFrame, level: np.ndarray, floor: np.ndarray, origin: np.ndarray, seed: int
+    record: dict[str, Any],
+    effects: Effects,
+    states: pd.DataFrame,
+    level: np.ndarray,
+    floor: np.ndarray,
+    origin: np.ndarray,
+    seed: int,
 ) -> np.ndarray:
     """Draw one sample's NPX; assays of one protein differ by measurement noise alone."""
     rng = generator(seed, "npx", record["library"])
@@ -95,6 +104,8 @@ def sample_row(
         return level + rng.normal(0, CONTROL_NOISE, size)
     state = states.loc[record["observation"]]
     own = generator(seed, "person", "proteome", record["participant"]).normal(0, PERSON_SPREAD, size)[origin]
-    value = level + effects.shift(state) + own + rng.normal(0, NOISE, size)[origin] + rng.normal(0, DUPLICATE_NOISE, size)
+    value = (
+        level + effects.shift(state) + own + rng.normal(0, NOISE, size)[origin] + rng.normal(0, DUPLICATE_NOISE, size)
+    )
     value = np.logaddexp2(value, floor)
     return value + FAILED_SHIFT if record["failed"] else value

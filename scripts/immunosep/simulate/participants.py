@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,23 @@ import pandas as pd
 from immunosep.simulate.seeds import generator
 
 # Site, country, relative size. Enrolment is competitive, so the sizes differ.
-SITES = (("GR01", "GR", 10), ("GR03", "GR", 8), ("DE02", "DE", 6), ("DE05", "DE", 3), ("NL04", "NL", 5), ("RO06", "RO", 4))
+SITES = (
+    ("GR01", "GR", 10),
+    ("GR03", "GR", 8),
+    ("DE02", "DE", 6),
+    ("DE05", "DE", 3),
+    ("NL04", "NL", 5),
+    ("RO06", "RO", 4),
+)
 SHARED_CODE = "012345678"
 SHARING_SITES = ("GR03", "RO06")
 SOFA_COMPONENTS = ("respiration", "coagulation", "liver", "cardiovascular", "cns", "renal")
 MALS_SHARE = 0.4
-LOST_TO_DISCHARGE = 0.3
+DISCHARGE_SHARE = 0.3
+LATE_HOURS = 74
 
-# Screening values at the cut-offs, and the day-15 value that goes with each: (ferritin, HLA-DR, ferritin d15, HLA-DR d15).
-# Text on purpose: decimals are part of the case.
+# Screening values at the cut-offs and the day-15 value that goes with each: (ferritin, HLA-DR, ferritin d15,
+# HLA-DR d15). Text on purpose: decimals are part of the case.
 MALS_CASES = (
     ("4421", "20000", None, None),
     ("5000", "9000", "4250", None),
@@ -32,7 +41,9 @@ SII_CASES = (
     ("1800", "3100", None, "8001"),
 )
 FAILURE_CASES = (("4420", "5000"), ("900", "12500"))
+# Days of the first deaths; later ones are drawn. No death falls next to day 15, where reversal would hang on the rule.
 DEATH_DAYS = (6, 20, 9, 12, 3, 45, 26, 5, 8, 18)
+DEATH_SHARE = 0.33
 
 
 @dataclass
@@ -73,7 +84,9 @@ def split_sites(total: int) -> np.ndarray:
 
 def draw_codes(sites: list[str], rng: np.random.Generator) -> list[str]:
     """Draw a 9-digit code per person; every fourth begins with 0; the first of two sites share one code."""
-    codes = [f"{value:09d}" for value in rng.choice(np.arange(100_000_000, 1_000_000_000, 7919), len(sites), replace=False)]
+    codes = [
+        f"{value:09d}" for value in rng.choice(np.arange(100_000_000, 1_000_000_000, 7919), len(sites), replace=False)
+    ]
     codes = ["0" + code[1:] if i % 4 == 1 else code for i, code in enumerate(codes)]
     for site in SHARING_SITES:
         if site in sites:
@@ -121,45 +134,65 @@ def assign_roles(people: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Give people their planted part: boundary cases, deaths, withdrawal, deviations, the wrongly declared sex.
 
     The column ``special`` says which; boundary cases live to day 28 and stay in hospital so that their day-15 value
-    exists.
+    exists. Days that do not come are 0.
     """
-    people = people.assign(
-        special="", sex=people["true_sex"], dosed=people["randomised"], per_protocol=people["randomised"], death_day=0,
-        discharge_day=0, last_contact_day=0, consent="consented", withdrawn_day=0, covid19="no", case=-1,
-    )  # fmt: skip
-    enrolled = people.index[people["randomised"] == "yes"]
-    reserved: list[int] = []
-    for endotype, cases in (("MALS", MALS_CASES), ("SII", SII_CASES)):
-        members = [i for i in enrolled if people.at[i, "endotype"] == endotype]
-        for case, i in enumerate(members[: min(len(cases), max(1, len(members) // 2))]):
-            people.loc[i, ["case", "special"]] = [case, "boundary"]
-            reserved.append(i)
     rng = generator(seed, "roles")
+    enrolled = np.flatnonzero(people["randomised"] == "yes").tolist()
+    endotype, severity, sex = (people[name].tolist() for name in ("endotype", "severity", "true_sex"))
+    roles: list[dict[str, Any]] = [default_role(own) for own in sex]
+    reserved: list[int] = []
+    for kind, cases in (("MALS", MALS_CASES), ("SII", SII_CASES)):
+        members = [i for i in enrolled if endotype[i] == kind]
+        for case, i in enumerate(members[: min(len(cases), max(1, len(members) // 2))]):
+            roles[i].update(case=case, special="boundary")
+            reserved.append(i)
     others = [i for i in enrolled if i not in reserved]
-    others = [others[i] for i in np.argsort(-(people.loc[others, "severity"].to_numpy() + rng.normal(0, 0.7, len(others))))]
-    deaths = DEATH_DAYS[: round(0.33 * len(others))]
+    risk = np.array([severity[i] for i in others]) + rng.normal(0, 0.7, len(others))
+    others = [others[k] for k in np.argsort(-risk)]
+    deaths = draw_death_days(round(DEATH_SHARE * len(others)), rng)
     for i, day in zip(others, deaths, strict=False):
-        people.loc[i, ["death_day", "special"]] = [day, "died"]
+        roles[i].update(death_day=day, last_contact_day=day, special="died")
     living = others[len(deaths) :]
-    people.loc[living[-1:], ["consent", "withdrawn_day", "special"]] = ["withdrawn", 12, "withdrawn"]
-    people.loc[living[:1], ["sex"]] = people.loc[living[:1], "true_sex"].map({"M": "F", "F": "M"})
-    people.loc[living[:1], "special"] = "sex_swap"
-    people.loc[living[1:2], ["dosed", "per_protocol"]] = "no"
-    people.loc[living[2:3], "hours_sepsis_to_drug"] = 74
-    people.loc[living[2:3], "per_protocol"] = "no"
-    leavers = [i for i in living[1:-1] if rng.random() < LOST_TO_DISCHARGE]
-    people.loc[leavers, "discharge_day"] = rng.integers(7, 25, len(leavers))
-    covid = [i for i in living[1:-1] if people.at[i, "endotype"] == "MALS"][:3]
-    people.loc[covid, "covid19"] = "yes"
-    contact = np.where(people["death_day"] > 0, people["death_day"], 90)
-    contact = np.where(people["withdrawn_day"] > 0, people["withdrawn_day"], contact)
-    people["last_contact_day"] = np.where(people["randomised"] == "yes", contact, 0)
-    # One living person is lost after day 40: censored between the two horizons.
-    people.loc[living[3:4], "last_contact_day"] = 40
-    not_enrolled = people["randomised"] == "no"
-    people.loc[not_enrolled, ["hours_sepsis_to_drug", "last_contact_day"]] = -1
-    people.loc[not_enrolled, "arm"] = ""
-    return people
+    for i in living[1:-1]:
+        if rng.random() < DISCHARGE_SHARE:
+            roles[i]["discharge_day"] = int(rng.integers(7, 25))
+    for i in [i for i in living[1:-1] if endotype[i] == "MALS"][:3]:
+        roles[i]["covid19"] = "yes"
+    parts: tuple[dict[str, Any], ...] = (
+        {"special": "sex_swap"},
+        {"dosed": "no", "per_protocol": "no"},
+        # 72 hours or more from sepsis to drug: a protocol deviation.
+        {"late_drug": True, "per_protocol": "no"},
+        # Lost after day 40: censored between the two horizons.
+        {"last_contact_day": 40},
+    )
+    for i, part in zip(living, parts, strict=False):
+        roles[i].update(part)
+    for i in living[:1]:
+        roles[i]["sex"] = {"M": "F", "F": "M"}[sex[i]]
+    for i in living[-1:]:
+        roles[i].update(consent="withdrawn", withdrawn_day=12, last_contact_day=12, special="withdrawn")
+    people = pd.concat([people, pd.DataFrame(roles, index=people.index)], axis=1)
+    people["hours_sepsis_to_drug"] = people["hours_sepsis_to_drug"].where(~people["late_drug"], LATE_HOURS)
+    outside = people["randomised"] == "no"
+    for name, value in (("dosed", "no"), ("per_protocol", "no"), ("arm", ""), ("last_contact_day", 0)):
+        people[name] = people[name].where(~outside, value)
+    return people.drop(columns="late_drug")
+
+
+def default_role(sex: str) -> dict[str, Any]:
+    """Return what holds for a participant to whom nothing special happens."""
+    return {
+        "sex": sex, "special": "", "case": -1, "dosed": "yes", "per_protocol": "yes", "death_day": 0,
+        "discharge_day": 0, "last_contact_day": 90, "consent": "consented", "withdrawn_day": 0, "covid19": "no", "late_drug": False,
+    }  # fmt: skip
+
+
+def draw_death_days(count: int, rng: np.random.Generator) -> list[int]:
+    """Return days of death: the fixed ones first, the rest from a long-tailed distribution over the 90 days."""
+    drawn = np.clip(np.round(rng.gamma(1.2, 16, count)), 2, 89).astype(int)
+    drawn[(drawn >= 14) & (drawn <= 16)] = 17
+    return [*DEATH_DAYS, *drawn.tolist()][:count]
 
 
 def draw_classification(people: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -167,7 +200,11 @@ def draw_classification(people: pd.DataFrame, seed: int) -> pd.DataFrame:
     rng = generator(seed, "classification")
     n = len(people)
     endotype = people["endotype"].to_numpy()
-    ferritin = np.where(endotype == "MALS", np.exp(rng.uniform(np.log(4700), np.log(30000), n)), np.exp(rng.uniform(np.log(250), np.log(4000), n)))
+    ferritin = np.where(
+        endotype == "MALS",
+        np.exp(rng.uniform(np.log(4700), np.log(30000), n)),
+        np.exp(rng.uniform(np.log(250), np.log(4000), n)),
+    )
     low = np.select([endotype == "MALS", endotype == "SII"], [1500, 900], 5300)
     high = np.select([endotype == "MALS", endotype == "SII"], [14000, 4800], 20000)
     hladr = np.exp(rng.uniform(np.log(low), np.log(high)))

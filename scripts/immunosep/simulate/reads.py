@@ -21,6 +21,7 @@ from immunosep.simulate.effects import (
     protein_effects,
     region_effects,
 )
+from immunosep.simulate.frames import observation_name, records
 from immunosep.simulate.genome import Genome, build_genome, draw_genotypes, haplotypes, write_references
 from immunosep.simulate.participants import SITES, Trial, draw_trial
 from immunosep.simulate.sampling import BODY_SITES, NPX_TABLE, design_libraries, draw_dna, fastq_paths, manifest_rows
@@ -28,7 +29,14 @@ from immunosep.simulate.tables import write_clinical, write_truth
 
 logger = logging.getLogger(__name__)
 
-REFERENCES = ("genome.fa.gz", "annotation.gtf.gz", "transcriptome.fa.gz", "blacklist.bed", "taxonomy_16s.fa.gz", "host.fa.gz")
+REFERENCES = (
+    "genome.fa.gz",
+    "annotation.gtf.gz",
+    "transcriptome.fa.gz",
+    "blacklist.bed",
+    "taxonomy_16s.fa.gz",
+    "host.fa.gz",
+)
 
 
 @dataclass
@@ -128,14 +136,15 @@ def actual(cohort: Cohort, layer: str) -> pd.DataFrame:
     """
     own = cohort.libraries[cohort.libraries["layer"] == layer].set_index("library", drop=False)
     moved = own.loc[own["source"], ["participant", "visit_day", "specimen"]]
-    table = own.assign(**{name: moved[name].to_numpy() for name in moved})
-    names = [f"{row.participant}-D{row.visit_day:02d}" if row.participant else "" for row in table.itertuples()]
-    return table.assign(observation=names).reset_index(drop=True)
+    table = own.reset_index(drop=True)
+    for name in ("participant", "visit_day", "specimen"):
+        table[name] = moved[name].to_numpy()
+    return table.assign(observation=[observation_name(row["participant"], row["visit_day"]) for row in records(table)])
 
 
 def lane_files(record: dict[str, Any], out: Path) -> list[tuple[Path, Path]]:
     """Return the FASTQ pair of every lane of a library."""
-    pairs = [fastq_paths(pd.Series(record), lane) for lane in range(1, record["lanes"] + 1)]
+    pairs = [fastq_paths(record, lane) for lane in range(1, record["lanes"] + 1)]
     return [(out / first, out / second) for first, second in pairs]
 
 
@@ -151,7 +160,7 @@ def write_rna(cohort: Cohort, out: Path, pairs: int) -> tuple[pd.DataFrame, dict
     weights = transcriptome.baseline(genome, cohort.seed)
     columns: dict[str, np.ndarray] = {"gene_id": genome.genes["gene_id"].to_numpy()}
     digests: dict[str, str] = {}
-    for record in actual(cohort, "rna").to_dict("records"):
+    for record in records(actual(cohort, "rna")):
         person, failed = record["participant"], bool(record["failed"])
         state = cohort.states.loc[record["observation"]]
         share = transcriptome.expression(
@@ -172,7 +181,7 @@ def write_atac(cohort: Cohort, out: Path, pairs: int) -> dict[str, str]:
     genome, sexes = cohort.genome, cohort.trial.people.set_index("participant")["true_sex"]
     weights = accessibility.baseline(genome, cohort.seed)
     digests: dict[str, str] = {}
-    for record in actual(cohort, "atac").to_dict("records"):
+    for record in records(actual(cohort, "atac")):
         person = record["participant"]
         state = cohort.states.loc[record["observation"]]
         share = accessibility.accessibility(genome, weights, cohort.effects["atac"], state, sexes[person], cohort.seed)
@@ -190,8 +199,9 @@ def write_amplicons(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Write all 16S libraries; return the genus fractions of the pairs written (long) and digests."""
     effects = {site: cohort.effects[f"microbiome_{site}"] for site in BODY_SITES}
-    parts, digests = [], {}
-    for record in actual(cohort, "microbiome").to_dict("records"):
+    parts: list[pd.DataFrame] = []
+    digests: dict[str, str] = {}
+    for record in records(actual(cohort, "microbiome")):
         fractions = amplicons.community(record, effects, cohort.states, cohort.seed)
         factor = amplicons.FAILED_PAIRS if record["failed"] else 1.0
         if record["sample_type"] == "negative_control":
@@ -202,7 +212,9 @@ def write_amplicons(
             reference, fractions, specimen, round(pairs * factor), files, record["library"], cohort.seed
         )
         remember(digests, files, found, out)
-        parts.append(pd.DataFrame({"library": record["library"], "genus": list(GENERA), "fraction": counts / counts.sum()}))
+        parts.append(
+            pd.DataFrame({"library": record["library"], "genus": list(GENERA), "fraction": counts / counts.sum()})
+        )
     table = pd.concat(parts, ignore_index=True)
     return table[table["fraction"] > 0], digests
 

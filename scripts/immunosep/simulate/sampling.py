@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from immunosep.simulate.frames import observation_name, records
 from immunosep.simulate.participants import Trial
 from immunosep.simulate.seeds import generator
 
 MANIFEST_COLUMNS = (
-    "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch", "plate",
-    "well", "run", "fastq_1", "fastq_2", "fastq_1_sha256", "fastq_2_sha256", "table", "table_id", "collected",
+    "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch",
+    "plate", "well", "run", "fastq_1", "fastq_2", "fastq_1_sha256", "fastq_2_sha256", "table", "table_id", "collected",
     "missing_reason", "globin_depleted", "strandedness", "cell_source", "primers", "dna_ng_ul", "pre_dose",
 )  # fmt: skip
 NPX_TABLE = "raw/proteome/npx.csv"
@@ -35,7 +38,7 @@ def well(position: int) -> str:
     return f"{'ABCDEFGH'[position % 8]}{position // 8 % 12 + 1:02d}"
 
 
-def absence_reason(person: pd.Series, day: int) -> str:
+def absence_reason(person: dict[str, Any], day: int) -> str:
     """Say why nothing could be collected on a day; empty where it could."""
     if 0 < person["death_day"] < day:
         return "died"
@@ -62,7 +65,7 @@ def choose_samples(trial: Trial, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]
         rank = rng.permutation(len(people))
         for day, share in shares.items():
             wanted = round(share * len(people))
-            reasons = [absence_reason(person, day) for _, person in people.iterrows()]
+            reasons = [absence_reason(person, day) for person in records(people)]
             present = [i for i in rank if not reasons[i]]
             absent = [i for i in rank if reasons[i]]
             for i in present[:wanted]:
@@ -79,7 +82,7 @@ def choose_samples(trial: Trial, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]
 def library_name(participant: str, day: int, layer: str, specimen: str) -> str:
     """Build the name of a participant's library."""
     suffix = f"-{specimen}" if layer == "microbiome" else ""
-    return f"{participant}-D{day:02d}-{NAME_CODE[layer]}{suffix}"
+    return f"{observation_name(participant, day)}-{NAME_CODE[layer]}{suffix}"
 
 
 def batch_of(table: pd.DataFrame, layer: str, endotype: pd.Series) -> list[str]:
@@ -112,18 +115,16 @@ def design_libraries(trial: Trial, seed: int) -> tuple[pd.DataFrame, pd.DataFram
     parts = []
     for layer in ASSAY:
         table = taken[taken["layer"] == layer].copy()
-        table["library"] = [library_name(row.participant, row.visit_day, layer, row.specimen) for row in table.itertuples()]
+        table["library"] = [
+            library_name(row["participant"], row["visit_day"], layer, row["specimen"]) for row in records(table)
+        ]
         table["batch"] = batch_of(table, layer, endotype)
         table["sample_type"] = "sample"
         table = pd.concat([table, controls(layer, sorted(table["batch"].unique()))], ignore_index=True)
         table = table.sort_values("batch", kind="stable", ignore_index=True)
-        position = table.groupby("batch").cumcount()
-        table["well"] = [well(k) for k in position]
-        table["plate"] = table["batch"].str.replace("B", "P", n=1) if layer != "microbiome" else table["batch"].str.replace("MB", "MP")
-        unnamed = table["sample_type"] != "sample"
-        table.loc[unnamed, "library"] = [
-            f"{NAME_CODE[layer]}-{CONTROL_CODE[row.sample_type]}-{row.batch}-{row.well}" for row in table[unnamed].itertuples()
-        ]
+        table["well"] = [well(k) for k in table.groupby("batch").cumcount()]
+        table["plate"] = table["batch"].str.replace("B(?=[0-9])", "P", regex=True)
+        table["library"] = [row["library"] or control_name(row) for row in records(table.fillna({"library": ""}))]
         parts.append(table)
     libraries = pd.concat(parts, ignore_index=True)
     libraries["source"] = libraries["library"]
@@ -131,6 +132,11 @@ def design_libraries(trial: Trial, seed: int) -> tuple[pd.DataFrame, pd.DataFram
     lanes = (libraries.groupby("layer").cumcount() % TWO_LANES_EVERY == 3) & libraries["layer"].isin(["rna", "atac"])
     libraries["lanes"] = np.where(lanes, 2, 1)
     return plant_failures(plant_swaps(libraries, trial), trial), missing
+
+
+def control_name(row: dict[str, Any]) -> str:
+    """Build the name of a control's library."""
+    return f"{NAME_CODE[row['layer']]}-{CONTROL_CODE[row['sample_type']]}-{row['batch']}-{row['well']}"
 
 
 def controls(layer: str, batches: list[str]) -> pd.DataFrame:
@@ -153,11 +159,18 @@ def plant_swaps(libraries: pd.DataFrame, trial: Trial) -> pd.DataFrame:
     people = trial.people.set_index("participant")
     clean = people.index[people["special"].isin(["", "boundary", "died"])]
     day_one = libraries[(libraries["visit_day"] == 1) & libraries["participant"].isin(clean)]
-    atac = day_one[(day_one["layer"] == "atac") & day_one["participant"].isin(day_one.loc[day_one["layer"] == "rna", "participant"])]
+    atac = day_one[
+        (day_one["layer"] == "atac")
+        & day_one["participant"].isin(day_one.loc[day_one["layer"] == "rna", "participant"])
+    ]
     kind = people.loc[atac["participant"], "true_sex"] + people.loc[atac["participant"], "endotype"]
     twins = atac.index[kind.to_numpy() == kind.value_counts().index[0]][:2]
     swabs = day_one[(day_one["layer"] == "microbiome") & day_one["specimen"].isin(["oral", "rectum"])]
-    both = swabs[swabs.duplicated("participant", keep=False)].sort_values(["participant", "specimen"], kind="stable").index[:2]
+    both = (
+        swabs[swabs.duplicated("participant", keep=False)]
+        .sort_values(["participant", "specimen"], kind="stable")
+        .index[:2]
+    )
     for pair in (twins, both):
         if len(pair) == 2:
             libraries.loc[pair, "source"] = libraries.loc[pair[::-1], "library"].to_numpy()
@@ -181,7 +194,7 @@ def plant_failures(libraries: pd.DataFrame, trial: Trial) -> pd.DataFrame:
     return libraries
 
 
-def fastq_paths(row: pd.Series, lane: int) -> tuple[str, str]:
+def fastq_paths(row: dict[str, Any], lane: int) -> tuple[str, str]:
     """Name the two FASTQ files of a library's lane, relative to the cohort's folder."""
     stem = f"raw/{row['layer']}/{row['library']}_L{lane}"
     return f"{stem}_R1.fastq.gz", f"{stem}_R2.fastq.gz"
@@ -190,19 +203,22 @@ def fastq_paths(row: pd.Series, lane: int) -> tuple[str, str]:
 def manifest_rows(libraries: pd.DataFrame, missing: pd.DataFrame) -> pd.DataFrame:
     """Write libraries and missing samples as manifest rows, one per lane; all columns text."""
     rows = []
-    for record in libraries.to_dict("records"):
+    for record in records(libraries):
         for lane in range(1, record["lanes"] + 1):
             rows.append(manifest_row(record, lane))
-    for record in missing.to_dict("records"):
+    for record in records(missing):
         row = manifest_row({**record, "sample_type": "sample", "batch": "", "plate": "", "well": ""}, 0)
         rows.append({**row, "collected": "no", "missing_reason": record["missing_reason"]})
     return pd.DataFrame(rows, columns=list(MANIFEST_COLUMNS)).fillna("")
 
 
-def manifest_row(record: dict, lane: int) -> dict[str, str]:
+def manifest_row(record: dict[str, Any], lane: int) -> dict[str, str]:
     """Build one manifest row; lane 0 stands for a sample that was not taken and so has no files."""
     layer, sample = record["layer"], record["sample_type"] == "sample"
-    row = {name: str(record[name]) for name in ("site", "participant_code", "layer", "specimen", "sample_type", "batch", "plate", "well")}
+    row = {
+        name: str(record[name])
+        for name in ("site", "participant_code", "layer", "specimen", "sample_type", "batch", "plate", "well")
+    }
     row |= {"sample_code": row["participant_code"], "assay": ASSAY[layer], "collected": "yes", "missing_reason": ""}
     row["visit_day"] = str(record["visit_day"]) if sample else ""
     row["pre_dose"] = ("yes" if record["visit_day"] == 1 else "no") if sample else ""
@@ -210,18 +226,22 @@ def manifest_row(record: dict, lane: int) -> dict[str, str]:
         return row
     if layer == "proteome":
         return row | {"table": NPX_TABLE, "table_id": sample_id(record)}
-    files = fastq_paths(pd.Series(record), lane)
-    row |= {"run": f"L{lane}" if layer != "microbiome" else f"MS{record['batch'][2:]}", "fastq_1": files[0], "fastq_2": files[1]}
+    files = fastq_paths(record, lane)
+    row |= {
+        "run": f"L{lane}" if layer != "microbiome" else f"MS{record['batch'][2:]}",
+        "fastq_1": files[0],
+        "fastq_2": files[1],
+    }
     if layer == "rna":
         row |= {"globin_depleted": "yes", "strandedness": "ISR"}
     elif layer == "atac":
         row |= {"cell_source": "PBMC"}
     else:
-        row |= {"primers": "515F-806R", "dna_ng_ul": f"{record['dna_ng_ul']:.2f}"}
+        row |= {"primers": "515F_806R", "dna_ng_ul": f"{record['dna_ng_ul']:.2f}"}
     return row
 
 
-def sample_id(record: dict) -> str:
+def sample_id(record: dict[str, Any]) -> str:
     """Name a sample as the proteomics laboratory writes it."""
     if record["sample_type"] != "sample":
         return f"CONTROL_{CONTROL_CODE[record['sample_type']]}_{record['plate']}_{record['well']}"
@@ -229,12 +249,10 @@ def sample_id(record: dict) -> str:
 
 
 def draw_dna(libraries: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Add the DNA concentration of 16S extracts (ng/uL): rich in rectum and mouth, poor in the nose, traces in blanks."""
+    """Add the DNA concentration of 16S extracts (ng/uL): poor in the nose, traces in blanks."""
     typical = {"rectum": 12.0, "oral": 8.0, "nares": 0.8, "": 0.05}
     centre = libraries["specimen"].map(typical).fillna(1.0).to_numpy()
     noise = np.exp(generator(seed, "dna").normal(0, 0.4, len(libraries)))
     value = centre * noise
     value[libraries["sample_type"] == "positive_control"] = 20.0
     return libraries.assign(dna_ng_ul=value)
-
-

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from immunosep.io import write_table
+from immunosep.simulate.catalogue import MOCK
 from immunosep.simulate.effects import DRUG, Effects
 from immunosep.simulate.genome import Genome
 from immunosep.simulate.participants import Trial
@@ -29,10 +29,11 @@ Synthetic data, made by `immunosep simulate reads`; no person stands behind any 
 | `labels.tsv` | endotype, SOFA labels, reversal, survival, derived by the simulator in exact arithmetic |
 | `arms.tsv` | arm and drug of every enrolled person |
 | `latent_factors.tsv` | factor 1 per observation; it moves a third of the genes, regions, proteins and genera |
-| `effects.tsv` | log2 effect per layer and feature: `endotype` (MALS against SII), `factor1` (per unit), `arm_*` (from day 2) |
+| `effects.tsv` | log2 effect per layer and feature: `endotype` (MALS against SII), `factor1` (per unit), `arm_*` |
 | `gene_counts.tsv` | RNA fragments really drawn, gene by library |
 | `peaks.bed` | accessible regions (chrom, start, end, name, endotype effect) |
 | `genus_composition.tsv` | genus fractions of the pairs really drawn, per 16S library |
+| `mock_composition.tsv` | genus fractions of the mock community |
 | `genotypes.tsv` | alternative alleles (0, 1, 2) per SNP and person |
 | `failed_libraries.tsv` | the one library per layer that must fail QC |
 | `swaps.tsv` | exchanged materials and the wrongly declared sex |
@@ -50,7 +51,7 @@ def write_clinical(trial: Trial, out: Path) -> None:
     for name, table in (("classification", trial.classification), ("allocation", allocation)):
         path = out / "sealed" / f"{name}.tsv"
         write_table(table, path)
-        os.chmod(path, OWNER_ONLY)
+        path.chmod(OWNER_ONLY)
 
 
 def public_people(trial: Trial) -> pd.DataFrame:
@@ -86,6 +87,8 @@ def write_truth(
     regions.to_csv(truth / "peaks.bed", sep="\t", header=False, index=False, float_format="%.4f", lineterminator="\n")
     write_table(genotype_table(genome, genotypes), truth / "genotypes.tsv")
     failed = libraries[libraries["failed"] != ""].rename(columns={"failed": "reason"})
+    mock = pd.DataFrame({"genus": MOCK, "fraction": 1 / len(MOCK)})
+    write_table(mock, truth / "mock_composition.tsv")
     write_table(failed[["library", "layer", "reason"]], truth / "failed_libraries.tsv")
     write_table(swap_table(trial, libraries), truth / "swaps.tsv")
     write_table(confounded_batches(trial, libraries), truth / "batches.tsv")
@@ -126,8 +129,8 @@ def confounded_batches(trial: Trial, libraries: pd.DataFrame) -> pd.DataFrame:
     endotype = trial.people.set_index("participant")["endotype"]
     own = libraries[libraries["sample_type"] == "sample"]
     kinds = own.assign(endotype=own["participant"].map(endotype)).groupby(["layer", "batch"])["endotype"].unique()
-    rows = [(layer, batch, values[0]) for (layer, batch), values in kinds.items() if len(values) == 1]
-    return pd.DataFrame(rows, columns=["layer", "batch", "endotype"])
+    alone = kinds[kinds.map(len) == 1].map(lambda values: values[0])
+    return alone.rename("endotype").reset_index()
 
 
 def write_broken(trial: Trial, folder: Path) -> None:
@@ -140,4 +143,4 @@ def write_broken(trial: Trial, folder: Path) -> None:
     write_table(visits, folder / "visits.tsv")
     path = folder / "classification.tsv"
     write_table(classification, path)
-    os.chmod(path, OWNER_ONLY)
+    path.chmod(OWNER_ONLY)

@@ -37,7 +37,14 @@ def baseline(genome: Genome, seed: int) -> np.ndarray:
 
 
 def expression(
-    genome: Genome, weights: np.ndarray, effects: Effects, state: pd.Series, sex: str, batch: str, failed: bool, seed: int
+    genome: Genome,
+    weights: np.ndarray,
+    effects: Effects,
+    state: pd.Series,
+    sex: str,
+    batch: str,
+    failed: bool,
+    seed: int,
 ) -> np.ndarray:
     """Return the expected share of fragments per gene, summing to 1, for one library."""
     symbols = genome.genes["symbol"]
@@ -47,7 +54,7 @@ def expression(
     share[symbols.isin(Y_GENES if sex == "F" else ["XIST"]).to_numpy()] = 0.0
     globin = symbols.isin(members("globin")).to_numpy()
     mitochondrial = symbols.isin(MITOCHONDRIAL_GENES).to_numpy()
-    wobble = generator(seed, "globin", state.name).normal(0, 0.2)
+    wobble = generator(seed, "globin", str(state.name)).normal(0, 0.2)
     parts = {
         "globin": (globin, GLOBIN_SHARE_FAILED if failed else GLOBIN_SHARE * np.exp(wobble)),
         "mitochondrial": (mitochondrial, MITOCHONDRIAL_SHARE),
@@ -62,7 +69,7 @@ def expression(
 def draw_fragments(
     genome: Genome, share: np.ndarray, pairs: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw fragments from transcripts: gene, first transcript base (index in `positions`) and length, in random order."""
+    """Draw fragments: gene, first base (index in `Genome.positions`) and length, in random order."""
     gene_of = genome.transcripts["gene"].to_numpy()
     first_of_gene = ~genome.transcripts["gene"].duplicated().to_numpy()
     isoforms = np.bincount(gene_of)

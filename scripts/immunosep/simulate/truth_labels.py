@@ -1,7 +1,7 @@
 """The labels of the synthetic trial, derived here on their own, in exact arithmetic.
 
-This is the yardstick for the workflow's label module and therefore shares no code with it. It covers the trial's default
-rules only: last observation carried forward for gaps, death and discharge; SOFA response option A.
+This is the yardstick for the workflow's label module and therefore shares no code with it. It covers the trial's
+default rules only: last observation carried forward for gaps, death and discharge; SOFA response option A.
 """
 
 from __future__ import annotations
