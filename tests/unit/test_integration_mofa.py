@@ -5,10 +5,11 @@ import warnings
 import h5py
 import numpy as np
 import pytest
-from immunosep.integration.mofa import MofaError, fit_mofa, most_variable, project, variance_explained
-from immunosep.integration.transformer import MofaFactors
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from immunosep.integration.mofa import MofaError, fit_mofa, most_variable, project, variance_explained
+from immunosep.integration.transformer import MofaFactors
 
 
 def planted(seed=0, samples=60, sizes=(80, 40, 25), factors=3):

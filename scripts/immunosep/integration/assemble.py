@@ -2,7 +2,9 @@
 
 import logging
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import mudata
 import numpy as np
@@ -123,7 +125,7 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
         if unknown:
             logger.info("%d participants have omics and no labels: %s", len(unknown), ", ".join(unknown))
         obs = obs.join(extra, on="participant")
-    with mudata.set_options(pull_on_update=False):
+    with _settled_mudata():
         joined = mudata.MuData(dict(modalities))
         joined = joined[np.argsort(joined.obs_names.to_numpy(), kind="stable")].copy()
         obs = obs.loc[joined.obs_names]
@@ -139,14 +141,25 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
 
 def read_h5mu(path: PathLike) -> mudata.MuData:
     """Read a MuData file; its obs keeps the columns of `assemble`, mudata would add those of every modality."""
-    with mudata.set_options(pull_on_update=False):
+    with _settled_mudata():
         return mudata.read_h5mu(path)
 
 
 def write_h5mu(data: mudata.MuData, path: PathLike) -> None:
     """Write a MuData file, compressed, in one step."""
-    with atomic_path(path) as temporary:
+    with _settled_mudata(), atomic_path(path) as temporary:
         data.write(temporary, compression="gzip")
+
+
+@contextmanager
+def _settled_mudata() -> Iterator[None]:
+    """Hold mudata to its coming default (obs is ours, not a copy of all layers') and let layers share feature names.
+
+    A genus occurs at several body sites; names are unique within a modality, which is all that is used here.
+    """
+    with mudata.set_options(pull_on_update=False), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "var_names are not unique", UserWarning)
+        yield
 
 
 def _keys(data: AnnData) -> pd.DataFrame:
