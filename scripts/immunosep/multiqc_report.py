@@ -6,6 +6,7 @@ settings of the person who starts the workflow do not reach it.
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import os
@@ -81,7 +82,7 @@ def verdict_sections(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
             marks = [f"{word} {limit[word]}" for word in ("warn", "fail") if limit[word]]
             headers[str(metric)] = {
                 "title": str(metric).replace("_", " "),
-                "description": "; ".join([*marks, limit["source"]] if marks else ["no threshold"]),
+                "description": html.escape("; ".join([*marks, limit["source"]] if marks else ["no threshold"])),
                 "format": "{:,.4g}",
             }
         title = f"Libraries: {layer}"

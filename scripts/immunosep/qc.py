@@ -55,8 +55,8 @@ def judge(metrics: pd.DataFrame, thresholds: Mapping[str, Mapping[str, Any]], li
         Long: `library`, `metric`, `value` (float; NaN or no row where not measured). Rows of controls are ignored:
         controls are reported by their layers.
     thresholds
-        For each metric any of `warn_below`, `fail_below`, `warn_above`, `fail_above`, and `source`. A value on the limit
-        passes. A metric whose name ends in a body site is for libraries of that specimen only.
+        For each metric any of `warn_below`, `fail_below`, `warn_above`, `fail_above`, and `source`. A value on the
+        limit passes. A metric whose name ends in a body site is for libraries of that specimen only.
     libraries
         The layer's library table: `library`, `sample_type`, `specimen`.
 

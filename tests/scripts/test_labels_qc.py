@@ -1,0 +1,103 @@
+"""Rule scripts of labels and qc: each hands its inputs to the library and writes its outputs."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from immunosep.io import read_table, write_table
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+class Files(SimpleNamespace):
+    """Named files, with `get` as Snakemake's have it."""
+
+    def get(self, name):
+        return getattr(self, name, None)
+
+
+def run(script, tmp_path, params=None, **files):
+    stub = SimpleNamespace(
+        log=[str(tmp_path / "rule.log")],
+        params=SimpleNamespace(**(params or {})),
+        input=Files(**files["input"]),
+        output=Files(**files["output"]),
+    )
+    runpy.run_path(str(SCRIPTS / script), init_globals={"snakemake": stub}, run_name="__main__")
+
+
+@pytest.fixture
+def qc_files(tmp_path):
+    write_table(
+        pd.DataFrame({"library": ["A", "B"], "sample_type": "sample", "specimen": "pbmc"}), tmp_path / "rna.tsv"
+    )
+    write_table(pd.DataFrame({"library": ["A", "B"], "metric": "frip", "value": [0.1, 0.5]}), tmp_path / "metrics.tsv")
+    return tmp_path
+
+
+def test_judge_and_collect(qc_files):
+    one = str(qc_files / "rna_verdicts.tsv")
+    run(
+        "qc/judge_libraries.py",
+        qc_files,
+        {"thresholds": {"frip": {"fail_below": 0.2, "source": "x"}}},
+        input={"metrics": str(qc_files / "metrics.tsv"), "libraries": str(qc_files / "rna.tsv")},
+        output={"verdicts": one},
+    )
+    outputs = {"verdicts": str(qc_files / "verdicts.tsv"), "summary": str(qc_files / "summary.tsv")}
+    run("qc/collect_verdicts.py", qc_files, {"layers": ["rna"]}, input={"verdicts": [one]}, output=outputs)
+    table = read_table(outputs["verdicts"])
+    assert dict(table[table["metric"] == "overall"][["library", "verdict"]].to_numpy()) == {"A": "fail", "B": "pass"}
+    assert read_table(outputs["summary"]).iloc[0].tolist() == ["rna", "2", "1", "0", "1"]
+
+
+def test_run_multiqc_passes_everything_on(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr("immunosep.multiqc_report.run_multiqc", lambda **given: seen.update(given))
+    run(
+        "qc/run_multiqc.py",
+        tmp_path,
+        input={"reports": ["a.json"], "verdicts": "v.tsv", "settings": "s.yaml"},
+        output={"report": "m.html", "data": "m_data"},
+    )
+    assert seen == {
+        "files": ["a.json"],
+        "verdicts": "v.tsv",
+        "settings": "s.yaml",
+        "report": "m.html",
+        "data": "m_data",
+    }
+
+
+@pytest.mark.parametrize("classification", [None, "c.tsv"])
+def test_derive_labels_passes_the_classification_only_where_it_is_an_input(tmp_path, monkeypatch, classification):
+    seen = {}
+    monkeypatch.setattr("immunosep.endpoints.derive_label_tables", lambda **given: seen.update(given))
+    sealed = {"classification": classification} if classification else {}
+    run(
+        "labels/derive_labels.py",
+        tmp_path,
+        {"settings": {"sofa": {}}},
+        input={"participants": "p.tsv", "visits": "v.tsv", **sealed},
+        output={"labels": "l.tsv", "endpoints": "e.tsv"},
+    )
+    assert seen["classification"] == classification
+    assert (seen["labels_path"], seen["endpoints_path"]) == ("l.tsv", "e.tsv")
+
+
+def test_a_bad_label_table_ends_the_script_with_its_message_and_no_traceback(tmp_path, capsys):
+    (tmp_path / "mine.tsv").write_text("sample\tx\n1\t2\n")
+    with pytest.raises(SystemExit) as caught:
+        run(
+            "labels/import_labels.py",
+            tmp_path,
+            input={"labels": str(tmp_path / "mine.tsv")},
+            output={"labels": str(tmp_path / "labels.tsv")},
+        )
+    assert caught.value.code == 1
+    assert "no column 'participant'" in capsys.readouterr().err
+    assert "Traceback" not in (tmp_path / "rule.log").read_text()
+    assert not (tmp_path / "labels.tsv").exists()
