@@ -1,7 +1,7 @@
 """16S amplicon reads of three body sites to ASV and genus matrices.
 
 Needs paired FASTQ with the primers at the read starts, and a DADA2 training FASTA. Steps: trim_primers (cutadapt, per
-library and run), denoise_run (DADA2, error rates per sequencing run), assign_taxa (all runs: chimeras, taxonomy),
+library and run), denoise_run (DADA2, error rates per sequencing run), find_chimeras (DADA2, all runs), assign_taxa,
 measure_microbiome, judge_microbiome (qc.smk), build_microbiome, build_body_site. Makes results/microbiome/
 {microbiome,nares,oral,rectum}.h5ad, qc_metrics.tsv, reads.tsv, controls.tsv, dropped_asvs.tsv, <body site>_genera.tsv.
 
@@ -22,17 +22,17 @@ rule trim_primers:
         report="results/microbiome/trimmed/{run}/{library}.cutadapt.json",
     log:
         "logs/microbiome/trim_primers/{run}/{library}.log",
-    params:
-        primer_forward=DADA2["primer_forward"],
-        primer_reverse=DADA2["primer_reverse"],
-    conda:
-        "../../envs/microbiome.yaml"
     group:
         "microbiome"
+    conda:
+        "../../envs/microbiome.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=30,
+    params:
+        primer_forward=DADA2["primer_forward"],
+        primer_reverse=DADA2["primer_reverse"],
     shell:
         # Lanes are joined on the way in; decompressed, because cutadapt knows a pipe's format by its content only.
         "cutadapt"
@@ -71,35 +71,36 @@ rule denoise_run:
         "logs/microbiome/denoise_run/{run}.log",
     benchmark:
         "benchmarks/microbiome/denoise_run/{run}.tsv"
-    params:
-        libraries=lambda wc: LIBRARIES.in_run("microbiome", wc.run),
-        settings={key: DADA2[key] for key in ("trunc_len", "max_ee", "trunc_q", "min_overlap")},
-        seed=config["seed"],
     conda:
         "../../envs/microbiome.yaml"
     threads: 4
     resources:
         mem_mb=scaled_mem_mb(2000, 20),
         runtime=lambda wc, input, attempt: int(60 + input.size_mb) * attempt,
+    params:
+        libraries=lambda wc: LIBRARIES.in_run("microbiome", wc.run),
+        settings={
+            key: DADA2[key]
+            for key in ("trunc_len", "max_ee", "trunc_q", "min_overlap")
+        },
+        seed=config["seed"],
     script:
         "../../scripts/microbiome/denoise_run.R"
 
 
-rule assign_taxa:
-    """Chimeras and taxonomy of the sequence variants of all runs."""
+rule find_chimeras:
+    """Join the runs' sequence tables; flag the variants that are chimeras of others."""
     input:
-        sequences=collect("results/microbiome/runs/{run}.rds", run=LIBRARIES.runs("microbiome")),
-        reference=config["reference"]["taxonomy_16s"] or [],
+        sequences=collect(
+            "results/microbiome/runs/{run}.rds", run=LIBRARIES.runs("microbiome")
+        ),
     output:
         counts=temp("results/microbiome/counts.tsv"),
-        taxonomy=temp("results/microbiome/taxonomy.tsv"),
+        sequences=temp("results/microbiome/sequences.tsv"),
     log:
-        "logs/microbiome/assign_taxa.log",
+        "logs/microbiome/find_chimeras.log",
     benchmark:
-        "benchmarks/microbiome/assign_taxa.tsv"
-    params:
-        settings={"min_boot": DADA2["min_boot"]},
-        seed=config["seed"],
+        "benchmarks/microbiome/find_chimeras.tsv"
     conda:
         "../../envs/microbiome.yaml"
     threads: 4
@@ -107,7 +108,32 @@ rule assign_taxa:
         mem_mb=scaled_mem_mb(2000, 60),
         runtime=240,
     script:
-        "../../scripts/microbiome/assign_taxa.R"
+        "../../scripts/microbiome/find_chimeras.R"
+
+
+rule assign_taxa:
+    """Taxonomy of the sequence variants by the naive Bayesian classifier."""
+    input:
+        sequences="results/microbiome/sequences.tsv",
+        reference=config["reference"]["taxonomy_16s"] or [],
+    output:
+        taxonomy=temp("results/microbiome/taxonomy.tsv"),
+    log:
+        "logs/microbiome/assign_taxa.log",
+    benchmark:
+        "benchmarks/microbiome/assign_taxa.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(3000, 20),
+        runtime=120,
+    params:
+        code=fingerprint("immunosep.microbiome.classify"),
+        min_boot=DADA2["min_boot"],
+        seed=config["seed"],
+    script:
+        "../../scripts/microbiome/assign_taxa.py"
 
 
 rule measure_microbiome:
@@ -121,7 +147,9 @@ rule measure_microbiome:
                 for library in LIBRARIES.in_run("microbiome", run)
             ],
         ),
-        tracking=collect("results/microbiome/runs/{run}.tsv", run=LIBRARIES.runs("microbiome")),
+        tracking=collect(
+            "results/microbiome/runs/{run}.tsv", run=LIBRARIES.runs("microbiome")
+        ),
         counts="results/microbiome/counts.tsv",
         taxonomy="results/microbiome/taxonomy.tsv",
         libraries="results/intake/microbiome.tsv",
@@ -135,14 +163,14 @@ rule measure_microbiome:
         controls="results/microbiome/controls.tsv",
     log:
         "logs/microbiome/measure_microbiome.log",
-    params:
-        code=fingerprint("immunosep.microbiome.steps"),
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 20),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.microbiome.steps"),
     script:
         "../../scripts/microbiome/measure_microbiome.py"
 
@@ -158,15 +186,15 @@ rule build_microbiome:
         matrix="results/microbiome/microbiome.h5ad",
     log:
         "logs/microbiome/build_microbiome.log",
-    params:
-        code=fingerprint("immunosep.microbiome.steps"),
-        pseudocount=DADA2["pseudocount"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 60),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.microbiome.steps"),
+        pseudocount=DADA2["pseudocount"],
     script:
         "../../scripts/microbiome/build_microbiome.py"
 
@@ -180,15 +208,15 @@ rule build_body_site:
         genera="results/microbiome/{body_site}_genera.tsv",
     log:
         "logs/microbiome/build_body_site/{body_site}.log",
-    params:
-        code=fingerprint("immunosep.microbiome.steps"),
-        pseudocount=DADA2["pseudocount"],
-        min_prevalence=DADA2["min_prevalence"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 20),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.microbiome.steps"),
+        pseudocount=DADA2["pseudocount"],
+        min_prevalence=DADA2["min_prevalence"],
     script:
         "../../scripts/microbiome/build_body_site.py"

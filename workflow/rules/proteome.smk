@@ -18,14 +18,14 @@ rule read_proteome:
         "logs/proteome/read_proteome.log",
     benchmark:
         "benchmarks/proteome/read_proteome.tsv"
-    params:
-        code=fingerprint("immunosep.proteome.steps"),
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 10),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.proteome.steps"),
     script:
         "../../scripts/proteome/read_proteome.py"
 
@@ -40,14 +40,14 @@ rule measure_proteome:
         controls="results/proteome/controls.tsv",
     log:
         "logs/proteome/measure_proteome.log",
-    params:
-        code=fingerprint("immunosep.proteome.steps"),
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 60),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.proteome.steps"),
     script:
         "../../scripts/proteome/measure_proteome.py"
 
@@ -67,14 +67,14 @@ rule build_proteome:
         "logs/proteome/build_proteome.log",
     benchmark:
         "benchmarks/proteome/build_proteome.tsv"
-    params:
-        code=fingerprint("immunosep.proteome.steps"),
-        warned_values=config["layers"]["proteome"]["warned_values"],
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000, 60),
         runtime=30,
+    params:
+        code=fingerprint("immunosep.proteome.steps"),
+        warned_values=config["layers"]["proteome"]["warned_values"],
     script:
         "../../scripts/proteome/build_proteome.py"

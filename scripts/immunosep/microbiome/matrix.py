@@ -48,7 +48,9 @@ def build_microbiome(
     var = taxonomy.loc[sorted(counts["asv"].unique()), ["sequence", *RANKS]]
     var.index.name = None
     matrix = np.zeros((len(obs), len(var)), dtype=np.int32)
-    matrix[obs.index.get_indexer(counts["library"]), var.index.get_indexer(counts["asv"])] = counts["count"]
+    rows = obs.index.get_indexer(pd.Index(counts["library"]))
+    columns = var.index.get_indexer(pd.Index(counts["asv"]))
+    matrix[rows, columns] = counts["count"]
     return _compose(matrix, obs, var, "microbiome", "DADA2 sequence variants, CLR", pseudocount)
 
 
@@ -96,7 +98,7 @@ def build_body_site(
             "prevalence": var["prevalence"].to_numpy(),
             "kept": np.where(stays, "yes", "no"),
         }
-    )[present]
+    ).loc[np.flatnonzero(present)]
     if here.n_obs == 0:
         logger.warning("no library of %s passed quality control; its matrix is empty", body_site)
     matrix = counts[:, stays].astype(np.int32)

@@ -118,8 +118,9 @@ def _control_rows(
     control: Any, steps: pd.DataFrame, genera: pd.DataFrame, expected: pd.Series | None
 ) -> Iterable[tuple[str, str, str, float, float]]:
     name = control.library
+    reads = steps.loc[name]
     for step in STEPS:
-        yield name, f"reads_{step}", "", float(steps.at[name, step]), np.nan
+        yield name, f"reads_{step}", "", float(reads[step]), np.nan
     counts = genera.loc[name] if name in genera.index else pd.Series(0, index=genera.columns)
     fractions = pd.Series(closure(counts), index=counts.index)
     commonest = fractions[fractions > 0].nlargest(TOP_GENERA).index
@@ -127,8 +128,10 @@ def _control_rows(
         yield from ((name, "fraction", genus, fractions[genus], np.nan) for genus in commonest)
         return
     both = pd.DataFrame({"found": fractions, "expected": expected}).fillna(0)
-    for genus in commonest.union(expected.index, sort=False):
-        yield name, "fraction", genus, both.at[genus, "found"], both.at[genus, "expected"]
+    listed = both.loc[commonest.union(expected.index, sort=False)]
+    yield from (
+        (name, "fraction", str(genus), *pair) for genus, pair in zip(listed.index, listed.to_numpy(), strict=True)
+    )
     yield name, "bray_curtis", "", bray_curtis(both["found"], both["expected"]), np.nan
 
 

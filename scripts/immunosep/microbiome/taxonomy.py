@@ -55,8 +55,8 @@ def drop_reasons(taxonomy: pd.DataFrame) -> pd.Series:
     lineage = taxonomy[list(RANKS)]
     conditions = {
         "chimera": taxonomy["chimera"] == "yes",
-        "mitochondria": lineage.eq("Mitochondria").any(axis=1),
-        "chloroplast": lineage.eq("Chloroplast").any(axis=1),
+        "mitochondria": lineage.isin(["Mitochondria"]).any(axis=1),
+        "chloroplast": lineage.isin(["Chloroplast"]).any(axis=1),
         "no kingdom": taxonomy["kingdom"] == "",
         "eukaryote": ~taxonomy["kingdom"].isin(PROKARYOTES),
     }

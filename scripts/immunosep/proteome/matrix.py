@@ -21,6 +21,7 @@ MAD_TO_SD = 1.4826
 # Spread in NPX below which libraries are called alike: 0.1 NPX is a difference of 7 %, the size of the platform's
 # technical CV. Without a floor a very even cohort would fail libraries for differences that mean nothing.
 SMALLEST_SPREAD = 0.1
+QUARTILES = np.array([0.25, 0.5, 0.75])
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,11 @@ def _refuse_absent(named: pd.DataFrame, values: pd.DataFrame) -> None:
     if absent.empty:
         return
     lines = []
-    for row in absent.sort_values("library").itertuples():
-        line = f"{row.table}: no SampleID {row.table_id} ({row.library})"
-        stripped = row.table_id.lstrip("0")
-        if stripped != row.table_id and (row.table, stripped) in present:
+    columns = ["table", "table_id", "library"]
+    for table, table_id, library in absent.sort_values("library")[columns].to_numpy():
+        line = f"{table}: no SampleID {table_id} ({library})"
+        stripped = table_id.lstrip("0")
+        if stripped != table_id and (table, stripped) in present:
             line += f"; it has {stripped}: the leading zeros were lost, export the table with SampleID as text"
         lines.append(line)
     lines.append("Correct table_id in the manifest, or set collected to no with a missing_reason")
@@ -133,7 +135,7 @@ def measure_libraries(values: pd.DataFrame) -> pd.DataFrame:
     """
     own = sample_values(values)
     by_library = own.groupby("library")
-    quartiles = by_library["npx"].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = by_library["npx"].quantile(QUARTILES).unstack()
     has_lod = own["lod"].notna() & own["npx"].notna()
     metrics = pd.DataFrame(
         {
@@ -149,7 +151,7 @@ def measure_libraries(values: pd.DataFrame) -> pd.DataFrame:
 
 def _deviations(own: pd.DataFrame) -> dict[str, pd.Series]:
     """Return each library's largest deviation of median and IQR over the panels, in robust SD."""
-    quartiles = own.groupby(["library", "panel"])["npx"].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = own.groupby(["library", "panel"])["npx"].quantile(QUARTILES).unstack()
     medians = quartiles[0.5].unstack("panel")
     spreads = (quartiles[0.75] - quartiles[0.25]).unstack("panel")
     return {
@@ -187,7 +189,7 @@ def describe_assays(values: pd.DataFrame) -> pd.DataFrame:
     """
     own = sample_values(values)
     by_assay = own.groupby("olink_id")
-    quartiles = by_assay["npx"].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = by_assay["npx"].quantile(QUARTILES).unstack()
     has_lod = own["lod"].notna() & own["npx"].notna()
     table = _annotation(own).assign(
         n_libraries=by_assay["library"].nunique(),
@@ -203,7 +205,7 @@ def describe_assays(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _annotation(values: pd.DataFrame) -> pd.DataFrame:
-    """Return symbol, UniProt and panel per OlinkID, sorted; where lots name a panel differently, the first name wins."""
+    """Return symbol, UniProt and panel per OlinkID, sorted; if lots name a panel differently, the first wins."""
     columns = ["olink_id", "symbol", "uniprot", "panel"]
     return values[columns].sort_values(columns).drop_duplicates("olink_id").set_index("olink_id")
 
@@ -213,7 +215,7 @@ def _duplicate_correlation(own: pd.DataFrame) -> pd.Series:
     proteins = _annotation(own)["uniprot"]
     repeated = proteins[(proteins != "") & proteins.duplicated(keep=False)]
     wide = own[own["olink_id"].isin(repeated.index)].pivot(index="library", columns="olink_id", values="npx")
-    lowest = {}
+    lowest: dict[object, float] = {}
     for _, members in repeated.groupby(repeated):
         correlation = wide[members.index].corr(method="spearman").to_numpy(copy=True)
         np.fill_diagonal(correlation, np.inf)
@@ -251,7 +253,7 @@ def describe_controls(values: pd.DataFrame) -> pd.DataFrame:
             "n_values": grouped["size"].sum(),
             "n_plates": grouped["plate"].nunique(),
             "median_npx": own.groupby(key)["npx"].median(),
-            "intra_cv": cv_percent(np.sqrt(within)),
+            "intra_cv": cv_percent(within**0.5),
             "inter_cv": cv_percent(grouped["mean"].std()),
         }
     ).reset_index()
@@ -324,10 +326,11 @@ def build_proteome(
     var["definer"] = flag_proteins(var, definers, accessions)
     var["drug_analyte"] = flag_proteins(var, drugs, accessions)
     var.index.name = None
-    rows, columns = obs.index.get_indexer(own["library"]), var.index.get_indexer(own["olink_id"])
+    rows = obs.index.get_indexer(pd.Index(own["library"]))
+    columns = var.index.get_indexer(pd.Index(own["olink_id"]))
 
     def spread(column: str, fill: object, dtype: type) -> np.ndarray:
-        matrix = np.full((len(obs), len(var)), fill, dtype=dtype)
+        matrix: np.ndarray = np.full((len(obs), len(var)), fill, dtype=dtype)
         matrix[rows, columns] = own[column].to_numpy()
         return matrix
 

@@ -1,5 +1,5 @@
-# Join the sequence tables of all runs, remove chimeras by consensus over the libraries, and assign taxonomy with the
-# naive Bayesian classifier of DADA2.
+# Join the sequence tables of all runs and find chimeras by consensus over the libraries. A chimera's parents must be in
+# the same library, so the reads of all runs and body sites can be judged together.
 
 log_file <- file(snakemake@log[[1]], open = "wt")
 sink(log_file)
@@ -7,11 +7,9 @@ sink(log_file, type = "message")
 
 suppressPackageStartupMessages(library(dada2))
 
-settings <- snakemake@params[["settings"]]
 multithread <- if (snakemake@threads > 1) snakemake@threads else FALSE
-ranks <- c("kingdom", "phylum", "class", "order", "family", "genus", "species")
 
-write_table <- function(table, path) write.table(table, path, sep = "\t", quote = FALSE, row.names = FALSE, na = "")
+write_table <- function(table, path) write.table(table, path, sep = "\t", quote = FALSE, row.names = FALSE)
 
 runs <- Filter(function(table) length(table) > 0, lapply(unlist(snakemake@input[["sequences"]]), readRDS))
 # A library sequenced in two runs is one library: its counts add up.
@@ -47,17 +45,7 @@ write_table(
   snakemake@output[["counts"]]
 )
 
-candidates <- colnames(all_sequences)[!chimeric]
-taxonomy <- matrix(NA_character_, nrow = ncol(all_sequences), ncol = length(ranks), dimnames = list(NULL, ranks))
-if (length(candidates) > 0) {
-  set.seed(as.integer(snakemake@params[["seed"]]))
-  assigned <- assignTaxonomy(
-    candidates, snakemake@input[["reference"]],
-    minBoot = settings$min_boot, taxLevels = ranks, multithread = multithread
-  )
-  taxonomy[!chimeric, seq_len(ncol(assigned))] <- unname(assigned)
-}
 write_table(
-  data.frame(sequence = colnames(all_sequences), chimera = ifelse(chimeric, "yes", "no"), taxonomy),
-  snakemake@output[["taxonomy"]]
+  data.frame(sequence = colnames(all_sequences), chimera = ifelse(chimeric, "yes", "no")),
+  snakemake@output[["sequences"]]
 )
