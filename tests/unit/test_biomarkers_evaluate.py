@@ -1,0 +1,127 @@
+"""Measures of performance, against numbers by hand and scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from immunosep.biomarkers.evaluate import (
+    PERFORMANCE,
+    auroc,
+    average_repeats,
+    bootstrap_auroc,
+    calibration_line,
+    curves_table,
+    performance_table,
+)
+
+
+def predictions(label, probability, *, score=None, **keys):
+    label, probability = np.asarray(label), np.asarray(probability, dtype=float)
+    columns = {"repeat": 1, "fold": 1, "model": "rna", "feature_set": "full", "class": "MALS", **keys}
+    return pd.DataFrame(
+        {
+            "participant": [f"p{index:03d}" for index in range(label.size)],
+            "label": label,
+            "probability": probability,
+            "score": np.log(probability / (1 - probability)) if score is None else score,
+            **columns,
+        }
+    )
+
+
+def test_measures_by_hand():
+    table = performance_table(predictions([1, 1, 0, 0], [0.8, 0.4, 0.6, 0.2]), "t", bootstrap=50, seed=1)
+    row = table.iloc[0]
+    assert list(table) == list(PERFORMANCE)
+    assert (row["task"], row["n"], row["n_positive"], row["prevalence"]) == ("t", 4, 2, 0.5)
+    assert row["auroc"] == pytest.approx(3 / 4)
+    # Brier: (0.04 + 0.36 + 0.36 + 0.04) / 4; scaled by 0.5 * 0.5.
+    assert row["brier"] == pytest.approx(0.2)
+    assert row["brier_scaled"] == pytest.approx(1 - 0.2 / 0.25)
+    # Average precision: 1/2 * 1 (first hit) + 1/2 * 2/3 (second at rank 3).
+    assert row["auprc"] == pytest.approx(5 / 6)
+    # Above even odds: 0.8 and 0.6; one of two in each class is right.
+    assert row["balanced_accuracy"] == pytest.approx(0.5)
+
+
+def test_repeats_are_averaged_per_participant_before_scoring():
+    one = predictions([1, 0], [0.9, 0.2], repeat=1)
+    two = predictions([1, 0], [0.5, 0.4], repeat=2)
+    averaged = average_repeats(pd.concat([one, two]))
+    assert averaged["probability"].tolist() == pytest.approx([0.7, 0.3])
+    row = performance_table(pd.concat([one, two]), "t", bootstrap=5, seed=1).iloc[0]
+    assert (row["n"], row["auroc"], row["auroc_sd"]) == (2, 1, 0)
+
+
+def test_auroc_counts_ties_of_different_folds_as_ties():
+    assert auroc(np.array([1, 0]), np.array([0.3 + 1e-13, 0.3])) == 0.5
+    assert np.isnan(auroc(np.array([1, 1]), np.array([0.3, 0.4])))
+
+
+def test_bootstrap_is_sklearns_auroc_on_the_drawn_participants():
+    generator = np.random.default_rng(3)
+    label, score = generator.integers(0, 2, 40), np.round(generator.normal(size=40), 1)  # with ties
+    areas = bootstrap_auroc(label, score, resamples=60, seed=11)
+    weights = np.random.default_rng(11).multinomial(40, np.full(40, 1 / 40), size=60)
+    by_hand = [roc_auc_score(np.repeat(label, w), np.repeat(score, w)) for w in weights]
+    np.testing.assert_allclose(areas, by_hand, rtol=1e-12)
+
+
+def test_the_interval_covers_a_known_area():
+    """Scores of two unit normals one apart: the area is 0.7602; 95 % intervals should hold it about 95 times in 100."""
+    generator = np.random.default_rng(0)
+    label = np.repeat([0, 1], 60)
+    covered = 0
+    for run in range(100):
+        low, high = np.quantile(
+            bootstrap_auroc(label, generator.normal(size=120) + label, resamples=300, seed=run), [0.025, 0.975]
+        )
+        covered += low <= 0.7602 <= high
+    assert 89 <= covered <= 99
+
+
+def test_calibration_line_recovers_a_known_distortion():
+    generator = np.random.default_rng(0)
+    log_odds = generator.normal(size=20000)
+    label = (generator.random(20000) < 1 / (1 + np.exp(-log_odds))).astype(int)
+    slope, intercept = calibration_line(label, 1 / (1 + np.exp(-(2 * log_odds + 0.6))))
+    assert slope == pytest.approx(0.5, abs=0.03)
+    assert intercept == pytest.approx(-0.3, abs=0.05)
+    assert np.isnan(calibration_line(np.array([0, 1]), np.array([0.4, 0.4]))[0])
+    assert np.isnan(calibration_line(np.array([0, 1]), np.array([0.1, 0.9]))[0])
+
+
+def test_one_class_is_said_and_not_scored():
+    row = performance_table(predictions([1, 1], [0.8, 0.4]), "t", bootstrap=5, seed=1).iloc[0]
+    assert "one class only" in row["note"]
+    assert np.isnan(row["auroc"])
+
+
+def test_three_classes_get_a_macro_row():
+    classes = np.array(["a", "b", "c", "a", "b", "c"])
+    scores = {"a": [3, 0, 0, 2, 0, 1], "b": [0, 3, 0, 1, -1, 0], "c": [0, 0, 3, 0, 1, 2]}
+    parts = [
+        predictions(
+            (classes == name).astype(int), np.full(6, 0.5), score=np.array(values, dtype=float), **{"class": name}
+        )
+        for name, values in scores.items()
+    ]
+    table = performance_table(pd.concat(parts), "t", bootstrap=20, seed=1).set_index("class")
+    assert table.loc["macro", "auroc"] == pytest.approx(table.loc[list("abc"), "auroc"].mean())
+    # Highest score: a, b, c, a, c (wrong), c.
+    assert table.loc["macro", "balanced_accuracy"] == pytest.approx((1 + 0.5 + 1) / 3)
+    assert table.loc["macro", "n"] == 6
+
+
+def test_curves_begin_and_end_in_the_corners_and_bins_hold_everyone():
+    generator = np.random.default_rng(0)
+    probability = generator.random(53) * 0.9 + 0.05
+    label = (generator.random(53) < probability).astype(int)
+    curves = curves_table(predictions(label, probability), "t")
+    roc = curves[curves["curve"] == "roc"]
+    assert roc[["x", "y"]].iloc[[0, -1]].to_numpy().tolist() == [[0, 0], [1, 1]]
+    assert np.trapezoid(roc["y"], roc["x"]) == pytest.approx(roc_auc_score(label, probability))
+    bins = curves[curves["curve"] == "calibration"]
+    assert bins["n"].sum() == 53
+    assert (bins["y"] * bins["n"]).sum() == pytest.approx(label.sum())

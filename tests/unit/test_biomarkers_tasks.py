@@ -1,0 +1,165 @@
+"""The clock, the classes and the folds: what may predict what, for whom, on which side of the split."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from immunosep.biomarkers.splits import derive_seed, folds_digest, grouped_folds, outer_folds
+from immunosep.biomarkers.tasks import class_labels, contrasts, load_task, too_small
+from immunosep.errors import InputError
+
+
+def section(target, days=(1,), clinical=(), **extra):
+    """A section `biomarkers` with one task named t."""
+    return {
+        "tasks": {"t": {"target": target, "days": list(days), "comparators": ["layers"], **extra}},
+        "clinical": {"t": list(clinical)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "days"),
+    [
+        ("endotype", [1]),
+        ("sofa_response", [1]),
+        ("reversal_d15", [1, 2, 4, 7]),
+        ("event_28", [1]),
+        ("anything", []),
+    ],
+)
+def test_predictors_before_the_outcome_are_allowed(target, days):
+    assert load_task("t", section(target, days)).days == tuple(days)
+
+
+@pytest.mark.parametrize(
+    ("target", "days", "message"),
+    [
+        ("endotype", [2], "predictors of day 1 only"),
+        ("endotype", [1, 4], "predictors of day 1 only"),
+        ("sofa_response", [2], "begins on day 2"),
+        ("sofa_response", [1, 4], "predictors of day 4 and an outcome that begins on day 2"),
+        ("reversal_d15", [15], "begins on day 14"),
+        ("event_28", [4], "begins on day 2"),
+        ("anything", [1], "give first_outcome_day"),
+    ],
+)
+def test_predictors_that_may_know_the_outcome_are_refused(target, days, message):
+    with pytest.raises(InputError, match=message):
+        load_task("t", section(target, days))
+
+
+def test_own_outcome_day_serves_unknown_targets_and_loosens_no_known_one():
+    assert load_task("t", section("icu", [1, 4], first_outcome_day=5)).days == (1, 4)
+    with pytest.raises(InputError, match="day 5"):
+        load_task("t", section("icu", [7], first_outcome_day=5))
+    with pytest.raises(InputError, match="begins on day 2"):
+        load_task("t", section("sofa_response", [4], first_outcome_day=9))
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "message"),
+    [
+        ("endotype", "ferritin", "has no day on which it is known"),
+        ("endotype", "endotype", "defines endotype"),
+        ("endotype", "covid19", "defines endotype or tells it"),
+        ("sofa_response", "mean_sofa_d9", "has no day on which it is known"),
+    ],
+)
+def test_clinical_predictors_without_a_day_or_that_define_the_target_are_refused(target, name, message):
+    with pytest.raises(InputError, match=message):
+        load_task("t", section(target, clinical=[name]))
+
+
+def test_all_mistakes_at_once():
+    with pytest.raises(InputError) as caught:
+        load_task("t", section("endotype", [4], clinical=["endotype", "delta_sofa"]))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def labels(**columns):
+    size = len(next(iter(columns.values())))
+    return pd.DataFrame({"participant": [f"GR01-{index:09d}" for index in range(size)], **columns})
+
+
+def test_classes_of_the_trial():
+    task = load_task("t", section("reversal_d15"))
+    table = labels(reversal_d15=["reversed", "dead", "", "not_reversed"])
+    classes = class_labels(task, table)
+    assert classes.tolist() == ["reversed", "not_reversed", "not_reversed"]
+    assert contrasts(task, classes)["reversed"].tolist() == [1, 0, 0]
+    endotype = class_labels(
+        load_task("t", section("endotype")), labels(endotype=["SII", "unclassified", "MALS", "undetermined"])
+    )
+    assert endotype.tolist() == ["SII", "MALS"]
+
+
+def test_classes_of_another_cohort():
+    task = load_task("t", section("subtype", []))
+    three = class_labels(task, labels(subtype=["Her2", "Basal", "LumA", "LumA"]))
+    assert {name: list(values) for name, values in contrasts(task, three).items()} == {
+        "Basal": [0, 1, 0, 0],
+        "Her2": [1, 0, 0, 0],
+        "LumA": [0, 0, 1, 1],
+    }
+    named = load_task("t", section("icu", [], classes=["no", "yes"]))
+    asked = contrasts(named, class_labels(named, labels(icu=["yes", "no", "lost"])))
+    assert {name: list(values) for name, values in asked.items()} == {"yes": [1, 0]}
+    with pytest.raises(InputError, match="no column icu"):
+        class_labels(named, labels(other=["a"]))
+    with pytest.raises(InputError, match="one value"):
+        class_labels(task, labels(subtype=["Her2", "Her2"]))
+
+
+def test_a_class_that_nobody_has_makes_the_task_too_small():
+    task = load_task("t", section("endotype"))
+    classes = class_labels(task, labels(endotype=["SII"] * 9))
+    assert too_small(task, classes, 8) == "not run: participants per class SII 9, MALS 0; 8 needed in each"
+    both = class_labels(task, labels(endotype=["SII"] * 9 + ["MALS"] * 8))
+    assert too_small(task, both, 8) == ""
+
+
+def cohort(size=41):
+    return pd.Series(np.where(np.arange(size) % 5 < 2, "MALS", "SII"), index=[f"GR01-{i:09d}" for i in range(size)])
+
+
+def test_every_participant_is_tested_once_per_repeat_and_classes_are_spread():
+    classes = cohort()
+    folds = outer_folds(classes, folds=5, repeats=3, seed=1)
+    assert (folds.groupby("repeat")["participant"].nunique() == 41).all()
+    assert not folds.duplicated(["participant", "repeat"]).any()
+    share = folds.assign(mals=folds["participant"].map(classes) == "MALS").groupby(["repeat", "fold"])["mals"].sum()
+    assert share.max() - share.min() <= 1
+    first, second = (folds[folds["repeat"] == r].set_index("participant")["fold"] for r in (1, 2))
+    assert (first != second).any()
+
+
+def test_folds_depend_on_labels_and_seed_not_on_order():
+    classes = cohort()
+    folds = outer_folds(classes, folds=5, repeats=2, seed=1)
+    pd.testing.assert_frame_equal(folds, outer_folds(classes[::-1], folds=5, repeats=2, seed=1))
+    assert not folds.equals(outer_folds(classes, folds=5, repeats=2, seed=2))
+    assert folds["digest"].unique().tolist() == [folds_digest(folds.sample(frac=1, random_state=1))]
+    # More repeats leave the first ones as they were.
+    more = outer_folds(classes, folds=5, repeats=3, seed=1)
+    assert more.loc[more["repeat"] < 3, "fold"].tolist() == folds["fold"].tolist()
+    with pytest.raises(ValueError, match="more than one label"):
+        outer_folds(pd.concat([classes, classes[:1]]), folds=5, repeats=1, seed=1)
+
+
+def test_inner_folds_keep_all_rows_of_a_participant_on_one_side():
+    persons = np.repeat([f"p{index:02d}" for index in range(12)], 4)
+    target = np.repeat(np.arange(12) % 2, 4)
+    tested = []
+    for train, valid in grouped_folds(persons, target, folds=4, seed=3):
+        assert not set(persons[train]) & set(persons[valid])
+        assert len(train) + len(valid) == 48
+        assert set(target[valid]) == {0, 1}
+        tested += valid.tolist()
+    assert sorted(tested) == list(range(48))
+    with pytest.raises(ValueError, match="two participants"):
+        list(grouped_folds(np.array(["a", "b", "c"]), np.array([0, 0, 1]), folds=2, seed=1))
+
+
+def test_derived_seeds_differ_by_name_and_are_fixed():
+    assert derive_seed(1, "outer", 1) == derive_seed(1, "outer", 1) != derive_seed(1, "outer", 2)
+    assert 0 <= derive_seed(7, "x") < 2**31
