@@ -8,169 +8,33 @@ import subprocess
 import sys
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from support.figure_inputs import (
+    CUTS,
+    PARTICIPANTS,
+    THRESHOLDS,
+    association_table,
+    biomarker_tables,
+    completeness_table,
+    every_figure,
+    label_table,
+    layer_data,
+    library_table,
+    sealed_table,
+    variance_table,
+    verdict_table,
+)
 
 from immunosep.figures import availability, embedding, factors, labels, performance, qc, style
 
-PARTICIPANTS = [f"GR{1 + index % 3:02d}-{(index + 1) * 1234567:09d}" for index in range(24)]
-CUTS = {"ferritin_cut": 4420, "hladr_cut": 5000}
 ENDINGS = (*style.FORMATS, "tsv")
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(3)
-
-
-# -- inputs ------------------------------------------------------------------------------------------------------------
-
-
-def completeness_table(participants=PARTICIPANTS) -> pd.DataFrame:
-    rows = [
-        (name, day, layer, "", "collected", "") for name in participants for day in "14" for layer in ("rna", "atac")
-    ]
-    table = pd.DataFrame(rows, columns=["participant", "visit_day", "layer", "specimen", "status", "reason"])
-    table.loc[table.index[1], ["status", "reason"]] = ["missing", "died"]
-    return table
-
-
-def library_table(completeness: pd.DataFrame) -> pd.DataFrame:
-    kept = completeness[completeness["status"] == "collected"].copy()
-    kept["library"] = kept["participant"] + "-D0" + kept["visit_day"] + "-" + kept["layer"]
-    kept["batch"] = np.where(np.arange(len(kept)) % 2, "B1", "B2")
-    return kept
-
-
-def verdict_table(libraries: pd.DataFrame, metrics=("mapped_fraction",), fail=()) -> pd.DataFrame:
-    rows = []
-    for position, library in enumerate(libraries["library"]):
-        word = "fail" if library in fail else "pass"
-        rows += [(library, metric, f"{0.5 + 0.01 * (position % 30):g}", word) for metric in metrics]
-        rows.append((library, "overall", "", word))
-    return pd.DataFrame(rows, columns=["library", "metric", "value", "verdict"])
-
-
-def layer_data(rng, participants=PARTICIPANTS, features=30) -> ad.AnnData:
-    obs = pd.DataFrame(
-        {
-            "participant": participants,
-            "batch": ["B1" if index % 2 else "B2" for index in range(len(participants))],
-            "country": ["GR"] * len(participants),
-            "visit_day": 1,
-        },
-        index=[f"{name}-D01-rna" for name in participants],
-    )
-    matrix = rng.normal(size=(len(participants), features)).astype("float32")
-    return ad.AnnData(matrix, obs=obs, var=pd.DataFrame(index=[f"g{index}" for index in range(features)]))
-
-
-def label_table(participants=PARTICIPANTS) -> pd.DataFrame:
-    endotype = ["MALS" if index % 3 == 0 else "SII" for index in range(len(participants))]
-    return pd.DataFrame(
-        {"participant": participants, "endotype": endotype, "both_criteria": "no", "borderline": "no"}, dtype=str
-    )
-
-
-def sealed_table(rng, participants=PARTICIPANTS) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "site": [name[:4] for name in participants],
-            "participant_code": [name[5:] for name in participants],
-            "ferritin": [f"{value:.2f}" for value in rng.lognormal(8, 1, len(participants))],
-            "hladr": [f"{value:.0f}" for value in rng.lognormal(8.5, 1, len(participants))],
-        },
-        dtype=str,
-    )
-
-
-def biomarker_tables(rng) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    truth = np.array([0, 1] * 12)
-    curves, scores, results = [], [], []
-    for model in ("clinical", "rna", "mofa", "late_fusion"):
-        for feature_set in ("full", "no_definers"):
-            key = (model, feature_set, "MALS")
-            score = truth + rng.normal(size=truth.size)
-            curves += [(*key, "roc", x, y, 24) for x, y in ((0, 0), (0.25, 0.75), (1, 1))]
-            curves += [(*key, "calibration", x, y, n) for x, y, n in ((0.2, 0.25, 8), (0.5, 0.5, 8), (0.8, 0.75, 8))]
-            results.append((*key, 24, 12, 0.75, 0.6, 0.9, 1.1, 0.1, 0.2))
-            scores += [
-                (repeat, name, *key, label, value + 0.1 * repeat)
-                for repeat in (1, 2)
-                for name, label, value in zip(PARTICIPANTS, truth, score, strict=True)
-            ]
-    header = ["model", "feature_set", "class"]
-    ranks = ["auroc", "auroc_low", "auroc_high", "calibration_slope", "calibration_intercept", "brier"]
-    return (
-        pd.DataFrame(curves, columns=[*header, "curve", "x", "y", "n"]).astype(str),
-        pd.DataFrame(results, columns=[*header, "n", "n_positive", *ranks]).astype(str),
-        pd.DataFrame(scores, columns=["repeat", "participant", *header, "label", "score"]).astype(str),
-    )
-
-
-def variance_table() -> pd.DataFrame:
-    rows = [("rna", "factor1", 0.3), ("rna", "factor2", 0.1), ("rna", "total", 0.38), ("atac", "factor1", 0.2)]
-    rows += [("atac", "factor2", 0.004), ("atac", "total", 0.2)]
-    return pd.DataFrame(rows, columns=["layer", "factor", "r2"]).astype(str)
-
-
-def association_table() -> pd.DataFrame:
-    rows = [
-        ("label", "endotype", "factor1", "kruskal", 60, 0.64, 1e-6),
-        ("label", "endotype", "factor2", "kruskal", 60, 0.01, 0.5),
-        ("label", "mean_sofa_d9", "factor1", "spearman", 60, -0.5, 0.001),
-        ("label", "mean_sofa_d9", "factor2", "spearman", 60, 0.1, 0.4),
-        ("technical", "rna:qc_mapped_fraction", "factor1", "spearman", 55, 0.2, 0.2),
-        ("technical", "rna:qc_mapped_fraction", "factor2", "spearman", 55, 0.9, 1e-9),
-    ]
-    header = ["kind", "variable", "factor", "test", "n", "effect", "q_value"]
-    return pd.DataFrame(rows, columns=header).astype(str)
-
-
-THRESHOLDS = {
-    "mapped_fraction": {"warn_below": 0.7, "fail_below": 0.55, "source": "test"},
-    "read_pairs": {"fail_below": 100, "source": "test"},
-}
-
-
-def every_figure(rng) -> dict[str, tuple]:
-    """Return each figure and its table, from synthetic inputs."""
-    completeness = completeness_table()
-    libraries = library_table(completeness)
-    rna = libraries[libraries["layer"] == "rna"]
-    verdicts = verdict_table(rna, ("mapped_fraction", "read_pairs"), fail=(rna["library"].iloc[0],))
-    curves, results, scores = biomarker_tables(rng)
-    tables = {
-        "01_availability": availability.tabulate_availability(completeness, libraries, verdicts, seed=1),
-        "02_endotype_plane": labels.tabulate_endotype_plane(label_table(), sealed_table(rng), seed=1),
-        "03_qc_rna": qc.tabulate_qc(verdicts, libraries, THRESHOLDS, layer="rna", seed=1, min_group=5),
-        "04_pca_rna": embedding.tabulate_pca(
-            layer_data(rng),
-            label_table(),
-            layer="rna",
-            label_columns=["endotype"],
-            seed=1,
-            max_features=20,
-            min_group=5,
-        ),
-        "05_mofa_variance": factors.tabulate_variance(variance_table()),
-        "06_factor_associations": factors.tabulate_associations(association_table(), top=5),
-        "07_roc_endotype": performance.tabulate_roc(curves, results, scores, rounds=50, seed=1),
-        "08_calibration_endotype": performance.tabulate_calibration(curves, results, min_bin=10),
-    }
-    draw = {
-        "01": availability.plot_availability,
-        "02": lambda table: labels.plot_endotype_plane(table, CUTS),
-        "03": lambda table: qc.plot_qc(table, layer="rna", seed=1),
-        "04": lambda table: embedding.plot_pca(table, layer="rna"),
-        "05": factors.plot_variance,
-        "06": factors.plot_associations,
-        "07": lambda table: performance.plot_roc(table, task="endotype"),
-        "08": lambda table: performance.plot_calibration(table, task="endotype"),
-    }
-    return {stem: (draw[stem[:2]](table), table) for stem, table in tables.items()}
 
 
 def drawn_points(figure, marker_only=True) -> set[tuple[float, float]]:
@@ -203,16 +67,18 @@ def test_same_tables_give_same_bytes_and_name_nobody(tmp_path):
 @pytest.mark.slow
 def test_another_process_gives_the_same_bytes(tmp_path):
     code = (
-        "import sys; sys.path[:0] = {path!r}\n"
-        "import numpy as np, test_figures as t\n"
-        "for stem, pair in t.every_figure(np.random.default_rng(3)).items():\n"
-        "    t.style.save_figure(*pair, {out!r} + '/' + stem)\n"
+        f"import sys; sys.path[:0] = {[str(Path(__file__).parents[1]), *sys.path]!r}\n"
+        "import numpy as np\n"
+        "from support.figure_inputs import every_figure\n"
+        "from immunosep.figures.style import save_figure\n"
+        "for stem, pair in every_figure(np.random.default_rng(3)).items():\n"
+        "    save_figure(*pair, sys.argv[1] + '/' + stem)\n"
     )
     sums = []
     for hash_seed in ("1", "2"):
         out = tmp_path / hash_seed
-        script = code.format(path=[str(Path(__file__).parent), *sys.path], out=str(out))
-        subprocess.run([sys.executable, "-c", script], check=True, env={"PYTHONHASHSEED": hash_seed, "PATH": ""})
+        environment = {"PYTHONHASHSEED": hash_seed, "PATH": "", "HOME": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", code, str(out)], check=True, env=environment)
         sums.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())])
     assert sums[0] == sums[1]
 
