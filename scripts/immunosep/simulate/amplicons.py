@@ -99,6 +99,13 @@ def community(record: dict[str, Any], effects: dict[str, Effects], states: pd.Da
     return fraction / fraction.sum()
 
 
+def add_chimeras(insert: np.ndarray, parents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Replace a few inserts by one chimera of the two most abundant templates, as an early PCR cycle makes them."""
+    breakpoint_ = rng.integers(60, INSERT - 60)
+    chimera = np.where(np.arange(INSERT) < breakpoint_, parents[0], parents[1])
+    return np.where(rng.random(len(insert))[:, None] < CHIMERA_SHARE, chimera, insert)
+
+
 def write_library(
     reference: Reference,
     fractions: np.ndarray,
@@ -110,7 +117,7 @@ def write_library(
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Simulate and write one 16S library; return bacterial pairs per genus and the files' digests.
 
-    Host DNA carries no primer sites; a few pairs are chimeras of two templates.
+    Host DNA carries no primer sites.
     """
     rng = generator(seed, "reads", "16s", name)
     host = rng.binomial(pairs, HOST_SHARE[specimen])
@@ -122,11 +129,7 @@ def write_library(
     )
     weight = weight.to_numpy() / weight.sum()
     variant = rng.choice(len(weight), count, p=weight)
-    insert = reference.inserts[variant]
-    chimeras = np.flatnonzero(rng.random(count) < CHIMERA_SHARE)
-    breakpoint_ = rng.integers(60, INSERT - 60, len(chimeras))
-    other = reference.inserts[rng.choice(len(weight), len(chimeras), p=weight)]
-    insert[chimeras] = np.where(np.arange(INSERT) < breakpoint_[:, None], insert[chimeras], other)
+    insert = add_chimeras(reference.inserts[variant], reference.inserts[np.argsort(-weight, kind="stable")[:2]], rng)
     molecule = np.concatenate(
         [resolve(FORWARD_PRIMER, count, rng), insert, reverse_complement(resolve(REVERSE_PRIMER, count, rng))], axis=1
     )

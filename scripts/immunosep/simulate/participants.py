@@ -184,7 +184,8 @@ def default_role(sex: str) -> dict[str, Any]:
     """Return what holds for a participant to whom nothing special happens."""
     return {
         "sex": sex, "special": "", "case": -1, "dosed": "yes", "per_protocol": "yes", "death_day": 0,
-        "discharge_day": 0, "last_contact_day": 90, "consent": "consented", "withdrawn_day": 0, "covid19": "no", "late_drug": False,
+        "discharge_day": 0, "last_contact_day": 90,
+        "consent": "consented", "withdrawn_day": 0, "covid19": "no", "late_drug": False,
     }  # fmt: skip
 
 
