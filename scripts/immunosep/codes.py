@@ -1,0 +1,369 @@
+"""Every code a check can report: what it means, why it matters, how to mend it.
+
+The one source of these texts: terminal messages, ``immunosep explain`` and the guide for labs read them from here.
+"""
+
+from typing import NamedTuple
+
+_EXCEL = "In a spreadsheet, set the column's format to Text before typing or pasting."
+
+
+class Code(NamedTuple):
+    """Documentation of one kind of finding."""
+
+    severity: str
+    title: str
+    why: str
+    fix: str
+
+
+def _error(title: str, why: str, fix: str) -> Code:
+    return Code("error", title, why, fix)
+
+
+def _warning(title: str, why: str, fix: str) -> Code:
+    return Code("warning", title, why, fix)
+
+
+def _info(title: str, why: str, fix: str) -> Code:
+    return Code("info", title, why, fix)
+
+
+CODES: dict[str, Code] = {
+    # the file as a whole
+    "file_unreadable": _error(
+        "file cannot be read",
+        "The file does not exist at this path, is a folder, or you may not read it.",
+        "Give the right path, relative to the folder you work in, or ask for read permission.",
+    ),
+    "file_empty": _error(
+        "file is empty", "A table has at least a header line.", "Save the table again and check its size."
+    ),
+    "no_rows": _error(
+        "table has a header but no rows", "There is nothing to work on.", "Fill in the rows, or leave the table out."
+    ),
+    "byte_order_mark": _info(
+        "file begins with a byte order mark",
+        "Windows programs write this invisible mark; it is read over.",
+        "Nothing to do; save as 'UTF-8' without 'BOM' to be rid of it.",
+    ),
+    "not_utf8": _error(
+        "file is not UTF-8",
+        "Letters outside ASCII would be read wrongly.",
+        "Save the table as text (tab delimited) in the encoding UTF-8.",
+    ),
+    "utf16": _error(
+        "file is UTF-16",
+        "Excel's 'Unicode text' is UTF-16, which the tools of the workflow do not read.",
+        "Save the table as text (tab delimited) in the encoding UTF-8.",
+    ),
+    "not_tab_separated": _error(
+        "columns are not separated by tabs",
+        "Commas and semicolons also occur inside values and mean different things in different countries.",
+        "Save the table as text with tabs between the columns.",
+    ),
+    # header and shape
+    "missing_column": _error(
+        "required column is missing", "The table's columns are fixed.", "Add the column with exactly this name."
+    ),
+    "unknown_column": _error(
+        "column is not part of this table",
+        "The table's columns are fixed, so that a misspelt column is not silently ignored.",
+        "Correct the name, or remove the column.",
+    ),
+    "duplicate_column": _error(
+        "column name occurs twice", "It is not clear which of the two holds.", "Remove or rename one of the columns."
+    ),
+    "unnamed_column": _error(
+        "column has no name",
+        "Usually a stray cell to the right of the table.",
+        "Delete the column, or give it its name.",
+    ),
+    "ragged_row": _error(
+        "row has more or fewer cells than the header",
+        "Values have slipped into other columns, or a tab or line break stands inside a cell.",
+        "Give the row as many cells as the header; remove tabs and line breaks inside cells.",
+    ),
+    "blank_row": _error(
+        "row is empty", "A row of empty cells is not a record.", "Delete the row."
+    ),
+    "broken_quotes": _error(
+        "quotation mark is opened and not closed",
+        "All text up to the next quotation mark would be read as one cell.",
+        "Remove the quotation marks; no value of this table needs them.",
+    ),
+    # one cell
+    "required_empty": _error("required value is empty", "The record means nothing without it.", "Fill in the value."),
+    "whitespace": _error(
+        "spaces or invisible characters in the value",
+        "'GR03 ' and 'GR03' look alike and are two different codes to a computer.",
+        "Remove spaces, line breaks and invisible characters from the cell.",
+    ),
+    "missing_token": _error(
+        "word for 'missing' in place of an empty cell",
+        "Missing is written as an empty cell, so that no two words for it are in use.",
+        "Leave the cell empty.",
+    ),
+    "code_leading_zero": _error(
+        "code has fewer than nine digits: leading zeros lost",
+        "A spreadsheet read the code as a number and dropped its leading zeros. The code is not padded here, because a "
+        "padded guess may be another person.",
+        "Copy the code again from its source as text. " + _EXCEL,
+    ),
+    "code_too_long": _error(
+        "code has more than nine digits",
+        "Codes have exactly nine digits.",
+        "Copy the code again from its source; look for two codes run together.",
+    ),
+    "code_scientific": _error(
+        "code in scientific notation",
+        "A spreadsheet read the code as a number and rounded it: digits are lost for good.",
+        "Copy the code again from its source as text. " + _EXCEL,
+    ),
+    "code_decimal": _error(
+        "code written as a decimal number",
+        "A program read the code as a number; leading zeros may be lost as well.",
+        "Copy the code again from its source as text. " + _EXCEL,
+    ),
+    "code_non_ascii": _error(
+        "code with digits of another script",
+        "These digits look right and never match the same code typed on another keyboard.",
+        "Type the code again with the digits 0 to 9.",
+    ),
+    "code_spaces": _error(
+        "code with spaces or separators",
+        "A code is nine digits and nothing else.",
+        "Remove spaces, dots, commas and invisible characters from the code.",
+    ),
+    "code_malformed": _error(
+        "code is not nine digits", "A code is nine digits and nothing else.", "Write the nine digits of the tube."
+    ),
+    "not_integer": _error("not a whole number", "The column holds whole numbers.", "Write digits only, as in 15."),
+    "not_number": _error(
+        "not a number", "The column holds plain numbers with a decimal point.", "Write the number as in 4420.5."
+    ),
+    "ambiguous_separator": _error(
+        "number with a separator that can be read in two ways",
+        "4.420 is four thousand four hundred and twenty in Greece and four point four two in Ireland; the difference "
+        "changes the endotype.",
+        "Write the number without a thousands separator, with a point for decimals only: 4420 or 4.42.",
+    ),
+    "decimal_comma": _error(
+        "decimal comma", "Numbers are written with a decimal point.", "Replace the comma by a point."
+    ),
+    "out_of_range": _error("number outside its range", "The value is impossible.", "Correct the value."),
+    "not_allowed": _error(
+        "value is not in the list of this column", "The column's values are fixed.", "Use a value of the list."
+    ),
+    "bad_pattern": _error(
+        "value does not have this column's form", "The value would break names or files.", "Follow the column's form."
+    ),
+    "unit_percent": _error(
+        "percent in place of a count",
+        "HLA-DR as percent of positive monocytes and as receptors per cell cannot be converted into each other.",
+        "Give the value in the column's unit, from the calibrated (Quantibrite) measurement.",
+    ),
+    "unit_wrong": _error(
+        "unit is not this column's unit",
+        "The cut-offs of the trial hold in one unit only; nothing is converted silently.",
+        "Convert the value, and write the unit exactly.",
+    ),
+    "unit_missing": _error(
+        "value without a unit", "A number without a unit cannot be checked.", "Write the unit beside the value."
+    ),
+    "duplicate_key": _error(
+        "two rows for the same record",
+        "It is not clear which row holds.",
+        "Keep one row, or correct the code or the day of the other.",
+    ),
+    # privacy and blinding
+    "personal_column": _error(
+        "column of personal data",
+        "Names, birth dates, addresses and the like must not enter the workflow.",
+        "Remove the column from the file, and the file from wherever it was sent.",
+    ),
+    "personal_value": _error(
+        "value looks like personal data or a calendar date",
+        "Only pseudonyms and days counted from randomisation may enter the workflow.",
+        "Remove it; give times as whole days, day 1 being the day of randomisation.",
+    ),
+    "treatment_column": _error(
+        "column may reveal the treatment",
+        "The arm belongs in the sealed allocation table and nowhere else.",
+        "Remove the column.",
+    ),
+    "sealed_open": _warning(
+        "sealed table can be read by others",
+        "Labels and allocation are blinded information.",
+        "Run: chmod 600 on the file.",
+    ),
+    # one manifest row
+    "unknown_site": _error(
+        "site is not in the table of sites", "Sites come from one list.", "Correct the site, or add it to sites.tsv."
+    ),
+    "day_not_scheduled": _error(
+        "day is not a visit of the schedule",
+        "Samples are taken on the trial's visit days.",
+        "Write the nominal visit day (config: schedule).",
+    ),
+    "assay_layer": _error(
+        "assay does not belong to the layer",
+        "Each layer has its own platforms.",
+        "Correct the layer or the assay.",
+    ),
+    "specimen_layer": _error(
+        "specimen does not belong to the layer",
+        "Body sites are for the microbiome, blood for the other layers.",
+        "Correct the layer or the specimen.",
+    ),
+    "control_has_participant": _error(
+        "control with a participant's code or day",
+        "Blanks, mocks, bridges and pools belong to nobody.",
+        "Leave sample_code, participant_code and visit_day empty, or set sample_type to sample.",
+    ),
+    "not_collected_has_files": _error(
+        "files named for a sample that was not collected",
+        "collected=no means that there is no data.",
+        "Set collected to yes, or remove the files.",
+    ),
+    "collected_has_reason": _error(
+        "reason for a missing sample that was collected",
+        "A reason is given only where collected=no.",
+        "Set collected to no, or remove the reason.",
+    ),
+    "file_column": _error(
+        "file in a column this assay does not use",
+        "Reads stand in fastq_1 and fastq_2, tables in table and table_id.",
+        "Move the name to the right column.",
+    ),
+    "mate_missing": _error(
+        "FASTQ mate is missing", "The assay is read from both ends.", "Name both files of the pair."
+    ),
+    "single_end": _warning(
+        "library is read from one end only",
+        "fastq_2 is empty, so the library is taken as single-end.",
+        "Nothing to do if that is so; else name the mate in fastq_2.",
+    ),
+    "mates_swapped": _warning(
+        "mates look swapped",
+        "The file names say R2 in fastq_1 and R1 in fastq_2.",
+        "Exchange the two files, or ignore this if the names mislead.",
+    ),
+    "path_outside": _error(
+        "path leaves the data folder",
+        "All raw files lie under the data root, so that a manifest cannot reach other files.",
+        "Write the path relative to the data root, without '..', and let no link lead out of it.",
+    ),
+    "path_absolute": _error(
+        "path is not a plain relative path",
+        "A manifest must work on every machine.",
+        "Write the path relative to the data root, with forward slashes.",
+    ),
+    "data_missing": _error(
+        "data file does not exist", "The manifest names it.", "Copy the file there, or correct its name."
+    ),
+    "data_empty": _error(
+        "data file is empty", "Usually a broken copy.", "Copy the file again."
+    ),
+    # across rows
+    "duplicate_row": _error("row occurs twice", "The same data would count twice.", "Delete one of the rows."),
+    "file_used_twice": _error(
+        "file is used by more than one row",
+        "The same reads would stand for two libraries or be counted twice.",
+        "Give each row its own file.",
+    ),
+    "lanes_disagree": _error(
+        "rows of one library disagree",
+        "Rows of the same participant, day and layer are lanes of one library; only run and files may differ.",
+        "Correct the value that differs; if these are two samples, correct the code, the day or the specimen.",
+    ),
+    "duplicate_library": _error(
+        "library is listed twice",
+        "A library read from a table, or one that was not collected, has one row.",
+        "Keep one of the rows.",
+    ),
+    "sample_code_reused": _error(
+        "one sample code at two participants, visits or body sites",
+        "A tube belongs to one person, one day and one place.",
+        "Correct the code that was copied to the wrong row.",
+    ),
+    "code_at_two_sites": _info(
+        "same participant code at two sites",
+        "Allowed: they are two people. Told, because it may also be a wrong site.",
+        "Nothing to do if both sites use the code.",
+    ),
+    "sample_after_death": _error(
+        "sample after the participant's death",
+        "One of code, day and death_day is wrong.",
+        "Correct the code or the day in the manifest, or death_day in the participants table.",
+    ),
+    "sample_after_withdrawal": _warning(
+        "sample after withdrawal of consent",
+        "Data from after the withdrawal is left out.",
+        "Nothing to do; the library is listed in rejected.tsv. Remove its files where consent demands it.",
+    ),
+    "sample_without_consent": _warning(
+        "sample of a participant without consent",
+        "Consent is pending, or erasure was asked for: the library is left out.",
+        "Nothing to do; the library is listed in rejected.tsv. Delete the files where erasure was asked for.",
+    ),
+    "not_in_participants": _warning(
+        "participant of the manifest is not in the participants table",
+        "The libraries have no labels and cannot be used for biomarkers; or the code or site is wrong.",
+        "Add the participant, or correct the code.",
+    ),
+    "not_in_manifest": _warning(
+        "randomised participant has no row in the manifest",
+        "Nobody can tell whether samples are missing or were forgotten.",
+        "Add rows; where nothing was collected, with collected=no and the reason.",
+    ),
+    # clinical tables
+    "unknown_participant": _error(
+        "participant is not in the participants table",
+        "Every record belongs to a participant of the trial.",
+        "Correct the code or the site, or add the participant.",
+    ),
+    "country_mismatch": _error(
+        "country is not the country of the site",
+        "The table of sites says otherwise.",
+        "Correct the site or the country.",
+    ),
+    "under_age": _error(
+        "randomised participant under 18", "The trial enrols adults.", "Correct the age, or randomised."
+    ),
+    "not_randomised": _error(
+        "participant was not randomised and has data of the randomised",
+        "Dosing, per-protocol status and allocation presuppose randomisation.",
+        "Correct randomised, or the other value.",
+    ),
+    "sofa_sum": _error(
+        "SOFA total is not the sum of its six components",
+        "Total and components are given and disagree.",
+        "Correct the wrong one; the total may be left empty.",
+    ),
+    "day_after_death": _error(
+        "day after death",
+        "Nothing can be recorded after death_day.",
+        "Correct the day, or death_day.",
+    ),
+    "contact_mismatch": _error(
+        "last contact and death disagree",
+        "The last contact of a participant who died is the day of death.",
+        "Set last_contact_day to death_day or leave it empty.",
+    ),
+    "withdrawal_mismatch": _error(
+        "consent and withdrawal day disagree",
+        "consent=withdrawn needs the day from which data must not be used; other states have none.",
+        "Fill in withdrawn_day, or correct consent.",
+    ),
+    "visit_not_scheduled": _warning(
+        "clinical day outside the schedule",
+        "The endpoints use scheduled days only.",
+        "Check the day; the row is kept.",
+    ),
+    "implausible": _warning(
+        "value implausible in sepsis",
+        "Often a wrong unit.",
+        "Check value and unit against the laboratory's report.",
+    ),
+}

@@ -1,0 +1,175 @@
+"""What a check says: findings, their codes, and how they read on a terminal and in JSON.
+
+Every code is documented once, in `CODES`; messages, ``immunosep explain`` and the guide for labs come from there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from immunosep.codes import CODES
+
+SEVERITIES = ("error", "warning", "info")
+_LONGEST_VALUE = 60
+_ROWS_IN_TEXT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a user should know about an input table.
+
+    Attributes
+    ----------
+    code
+        Key of `CODES`.
+    file, row, column
+        Place; `row` is the line of the file (the header is line 1), 0 where the finding is about the whole file.
+    value
+        What stands there, safe to print; personal data is masked.
+    problem, fix
+        What is wrong and how to mend it.
+    suggestion
+        The nearest legal value, or empty.
+    others
+        Further rows that take part (the other uses of a file, the other lanes of a library).
+    """
+
+    code: str
+    file: str
+    row: int
+    column: str
+    value: str
+    problem: str
+    fix: str = ""
+    suggestion: str = ""
+    others: tuple[int, ...] = ()
+
+    @property
+    def severity(self) -> str:
+        """``error``, ``warning`` or ``info``; a property of the code."""
+        return CODES[self.code].severity
+
+
+def finding(
+    code: str,
+    file: str,
+    row: int = 0,
+    column: str = "",
+    value: str = "",
+    problem: str = "",
+    *,
+    fix: str = "",
+    suggestion: str = "",
+    others: Iterable[int] = (),
+) -> Finding:
+    """Make a finding; `problem` and `fix` default to the texts of the code."""
+    documented = CODES[code]
+    return Finding(
+        code,
+        file,
+        row,
+        column,
+        printable(value),
+        problem or documented.title,
+        fix or documented.fix,
+        suggestion,
+        tuple(others),
+    )
+
+
+def printable(value: str) -> str:
+    """Return `value` short and without characters that could act on a terminal."""
+    text = value if value.isprintable() else value.encode("unicode_escape", "backslashreplace").decode("ascii")
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def mask(value: str) -> str:
+    """Return what of a personal value may be shown: its first character and its length."""
+    return f"{printable(value[:1])}… ({len(value)} characters, masked)"
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings: errors first, then by code, file, row, column."""
+    rank = {severity: i for i, severity in enumerate(SEVERITIES)}
+    return sorted(findings, key=lambda f: (rank[f.severity], f.code, f.file, f.row, f.column, f.value))
+
+
+def count(findings: Iterable[Finding]) -> dict[str, int]:
+    """Number of findings of each severity."""
+    counted = Counter(f.severity for f in findings)
+    return {severity: counted[severity] for severity in SEVERITIES}
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that must be mended before anything runs."""
+    return [f for f in findings if f.severity == "error"]
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0: clean; 1: warnings only; 2: errors."""
+    counted = count(findings)
+    if counted["error"]:
+        return 2
+    return 1 if counted["warning"] else 0
+
+
+def as_text(findings: Iterable[Finding], *, shown: int | None = 20) -> str:
+    """Findings for a person: one block per kind, with every row listed.
+
+    Parameters
+    ----------
+    findings
+        In any order.
+    shown
+        Findings of one kind that are written out; of the rest only the rows are named. None writes out all.
+    """
+    ordered = in_order(findings)
+    blocks = [
+        "\n".join(_block(code, group, shown)) for code, group in _groups(ordered)
+    ]
+    counted = count(ordered)
+    blocks.append(
+        "{error} error(s), {warning} warning(s), {info} note(s).".format(**counted) if ordered else "No mistakes found."
+    )
+    return "\n\n".join(blocks)
+
+
+def as_json(findings: Iterable[Finding]) -> dict[str, Any]:
+    """Findings for programs: counts, and each finding with its severity."""
+    ordered = in_order(findings)
+    return {"counts": count(ordered), "findings": [{"severity": f.severity, **asdict(f)} for f in ordered]}
+
+
+def _groups(ordered: list[Finding]) -> list[tuple[str, list[Finding]]]:
+    groups: dict[str, list[Finding]] = {}
+    for item in ordered:
+        groups.setdefault(item.code, []).append(item)
+    return list(groups.items())
+
+
+def _block(code: str, group: list[Finding], shown: int | None) -> Iterator[str]:
+    documented = CODES[code]
+    yield f"{documented.severity.upper()} {code}: {documented.title} ({len(group)})"
+    said = group if shown is None else group[:shown]
+    for item in said:
+        place = item.file + (f", line {item.row}" if item.row else "") + (f", {item.column}" if item.column else "")
+        value = f' "{item.value}"' if item.value else ""
+        hint = f' Did you mean "{item.suggestion}"?' if item.suggestion else ""
+        yield f"  {place}:{value} {item.problem}{'' if item.problem.endswith(('.', '?')) else '.'}{hint}"
+    rest = group[len(said) :]
+    for file in sorted({item.file for item in rest}):
+        rows = ", ".join(str(item.row) for item in rest if item.file == file)
+        yield f"  and {file}, lines {rows}"
+    for fix in dict.fromkeys(item.fix for item in said):
+        yield f"  To mend: {fix}"
+
+
+def row_list(rows: Iterable[int]) -> str:
+    """Rows as text: ``lines 3, 9 and 12``; long lists are cut."""
+    ordered = sorted(rows)
+    if len(ordered) == 1:
+        return f"line {ordered[0]}"
+    if len(ordered) > _ROWS_IN_TEXT:
+        return f"lines {', '.join(map(str, ordered[:_ROWS_IN_TEXT]))} and {len(ordered) - _ROWS_IN_TEXT} more"
+    return f"lines {', '.join(map(str, ordered[:-1]))} and {ordered[-1]}"

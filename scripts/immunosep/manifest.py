@@ -1,0 +1,298 @@
+"""The manifest as typed records and an index: which libraries exist, and which files they come from.
+
+Look-ups are dictionary look-ups: a full trial has more than ten thousand libraries, and Snakemake asks for each of
+them many times.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+
+from immunosep.checks import Row, Table
+from immunosep.errors import InputError
+
+SAMPLE_TYPES = ("sample", "negative_control", "positive_control", "bridge", "pool")
+_CONTROL_SHORT = {"negative_control": "NC", "positive_control": "PC", "bridge": "BR", "pool": "PL"}
+# Columns that may differ between the lanes of a library.
+LANE_COLUMNS = ("run", "fastq_1", "fastq_2", "fastq_1_sha256", "fastq_2_sha256")
+# Columns that Library holds as attributes; the others are in `Library.row`.
+_ATTRIBUTES = (
+    "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch",
+    "plate", "well", *LANE_COLUMNS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """Files of one lane, as paths that can be opened; `fastq_2` is empty for single-end reads, both for tables."""
+
+    fastq_1: str = ""
+    fastq_2: str = ""
+    run: str = ""
+    fastq_1_sha256: str = ""
+    fastq_2_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One assayed specimen, or one control.
+
+    Attributes
+    ----------
+    library
+        Unique name, safe in file names: ``GR03-012345678-D04-rna``, ``16s-NC-MB01-A01``.
+    participant, observation
+        ``GR03-012345678`` and ``GR03-012345678-D04``; empty for controls.
+    visit_day
+        Nominal trial day; None for controls.
+    files
+        One per lane, ordered by run and file name.
+    row
+        The other columns of the manifest, as text.
+    """
+
+    library: str
+    layer: str
+    assay: str
+    site: str
+    country: str
+    sample_code: str
+    participant_code: str
+    participant: str
+    observation: str
+    visit_day: int | None
+    specimen: str
+    sample_type: str
+    batch: str
+    plate: str
+    well: str
+    files: tuple[FileSet, ...]
+    row: Mapping[str, str] = field(hash=False)
+
+    @property
+    def modality(self) -> str:
+        """Feature space the library belongs to: its layer, for the microbiome with the body site."""
+        return modality(self.layer, self.specimen)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A planned or delivered library that does not enter the analysis, and why."""
+
+    library: str
+    layer: str
+    specimen: str
+    participant: str
+    visit_day: int | None
+    reason: str
+
+
+class Libraries:
+    """Index of the libraries of a run.
+
+    Parameters
+    ----------
+    libraries
+        Records with distinct names.
+    rejected
+        What was left out.
+    """
+
+    def __init__(self, libraries: Iterable[Library] = (), rejected: Iterable[Rejected] = ()) -> None:
+        self._by_name = {lib.library: lib for lib in sorted(libraries, key=lambda lib: lib.library)}
+        self.rejected = tuple(sorted(rejected, key=lambda r: (r.library, r.reason)))
+        self._by_layer: dict[str, list[Library]] = {}
+        for lib in self._by_name.values():
+            self._by_layer.setdefault(lib.layer, []).append(lib)
+        self._digests: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def layers(self) -> list[str]:
+        """Layers that have a library."""
+        return sorted(self._by_layer)
+
+    def names(
+        self, layer: str, sample_types: Collection[str] | None = ("sample",), *, specimen: str | None = None
+    ) -> list[str]:
+        """Sorted names of a layer's libraries, of all sample types where None; empty for a layer without any."""
+        return [
+            lib.library
+            for lib in self._by_layer.get(layer, ())
+            if (sample_types is None or lib.sample_type in sample_types) and specimen in (None, lib.specimen)
+        ]
+
+    def of(self, library: str) -> Library:
+        """Return the record of a library; `InputError` when there is none of this name."""
+        try:
+            return self._by_name[library]
+        except KeyError:
+            raise InputError(f"There is no library '{library}' in the manifest.") from None
+
+    def fastq(self, library: str, mate: int | str, *, run: str | None = None) -> list[str]:
+        """Paths of a library's first or second mates, one per lane; of one run where `run` is given."""
+        name = f"fastq_{mate}"
+        files = (f for f in self.of(library).files if run in (None, f.run))
+        return [path for f in files if (path := getattr(f, name))]
+
+    def tables(self, layer: str) -> list[str]:
+        """Distinct paths of the tables that hold a layer's libraries, sorted."""
+        return sorted({lib.row["table"] for lib in self._by_layer.get(layer, ()) if lib.row["table"]})
+
+    def runs(self, layer: str) -> list[str]:
+        """Distinct sequencing runs of a layer, sorted."""
+        return sorted({f.run for lib in self._by_layer.get(layer, ()) for f in lib.files if f.run})
+
+    def in_run(self, layer: str, run: str) -> list[str]:
+        """Sorted names of a layer's libraries with files of this run; controls included."""
+        return [lib.library for lib in self._by_layer.get(layer, ()) if any(f.run == run for f in lib.files)]
+
+    def digest(self, layer: str) -> str:
+        """Hash of everything the manifest says of a layer; changes when, and only when, one of its libraries does."""
+        if layer not in self._digests:
+            content = [library_records(lib) for lib in self._by_layer.get(layer, ())]
+            text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+            self._digests[layer] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self._digests[layer]
+
+    def records(self, layer: str | None = None) -> list[Library]:
+        """Libraries of a layer, or all, sorted by name."""
+        return list(self._by_name.values()) if layer is None else list(self._by_layer.get(layer, ()))
+
+
+def library_records(lib: Library) -> list[dict[str, str]]:
+    """All a library carries, as text, one dict per lane."""
+    head = {name: str(getattr(lib, name)) for name in Library.__slots__ if name not in ("files", "row")}
+    head["visit_day"] = "" if lib.visit_day is None else str(lib.visit_day)
+    return [head | dict(lib.row) | asdict(f) for f in lib.files]
+
+
+def modality(layer: str, specimen: str) -> str:
+    """Name of a feature space: body sites of the microbiome are never mixed."""
+    return f"{layer}_{specimen}" if layer == "microbiome" else layer
+
+
+def participant_code(row: Row) -> str:
+    """The participant's code of a manifest row; where a site codes participants and not tubes, it is on the tube."""
+    return row["participant_code"] or row["sample_code"]
+
+
+def library_name(row: Row) -> str:
+    """Name of the library a manifest row belongs to.
+
+    Parameters
+    ----------
+    row
+        A row whose codes, day, layer, assay, specimen, batch and well have been checked.
+
+    Returns
+    -------
+    str
+        ``GR03-012345678-D04-rna``, ``GR03-012345678-D04-16s-nares``, or ``16s-NC-MB01-A01`` for a control.
+    """
+    kind = row["assay"] if row["layer"] == "microbiome" else row["layer"]
+    if row["sample_type"] != "sample":
+        return f"{kind}-{_CONTROL_SHORT[row['sample_type']]}-{row['batch']}-{row['well']}"
+    place = f"-{row['specimen']}" if row["layer"] == "microbiome" else ""
+    return f"{row['site']}-{participant_code(row)}-D{int(row['visit_day']):02d}-{kind}{place}"
+
+
+def build_libraries(
+    table: Table,
+    countries: Mapping[str, str],
+    data_root: str,
+    without_consent: Mapping[tuple[str, str], tuple[str, int]],
+) -> Libraries:
+    """Make the index from a manifest that has no errors.
+
+    Parameters
+    ----------
+    table
+        Checked manifest.
+    countries
+        Site to country.
+    data_root
+        Folder below which the files lie; becomes part of their paths.
+    without_consent
+        (site, participant code) to the reason and the first day whose libraries are left out.
+
+    Returns
+    -------
+    Libraries
+    """
+    groups: dict[str, list[Row]] = {}
+    rejected = []
+    for row in table.rows:
+        name = library_name(row)
+        reason = row["missing_reason"] if row["collected"] == "no" else _consent_reason(row, without_consent)
+        if reason:
+            rejected.append(_rejected(name, row, reason))
+        else:
+            groups.setdefault(name, []).append(row)
+    libraries = [_library(name, rows, countries, data_root) for name, rows in groups.items()]
+    return Libraries(libraries, set(rejected))
+
+
+def _consent_reason(row: Row, without_consent: Mapping[tuple[str, str], tuple[str, int]]) -> str:
+    if row["sample_type"] != "sample":
+        return ""
+    reason, from_day = without_consent.get((row["site"], participant_code(row)), ("", 0))
+    return reason if reason and int(row["visit_day"]) >= from_day else ""
+
+
+def _rejected(name: str, row: Row, reason: str) -> Rejected:
+    is_sample = row["sample_type"] == "sample"
+    return Rejected(
+        library=name,
+        layer=row["layer"],
+        specimen=row["specimen"],
+        participant=f"{row['site']}-{participant_code(row)}" if is_sample else "",
+        visit_day=int(row["visit_day"]) if is_sample else None,
+        reason=reason,
+    )
+
+
+def _library(name: str, rows: list[Row], countries: Mapping[str, str], data_root: str) -> Library:
+    first = rows[0]
+    is_sample = first["sample_type"] == "sample"
+    code = participant_code(first) if is_sample else ""
+    day = int(first["visit_day"]) if is_sample else None
+    participant = f"{first['site']}-{code}" if is_sample else ""
+    others = {column: value for column, value in first.items() if column not in _ATTRIBUTES}
+    others["table"] = _below(data_root, first["table"])
+    files = (
+        FileSet(
+            _below(data_root, row["fastq_1"]),
+            _below(data_root, row["fastq_2"]),
+            row["run"],
+            row["fastq_1_sha256"],
+            row["fastq_2_sha256"],
+        )
+        for row in rows
+    )
+    return Library(
+        library=name,
+        layer=first["layer"],
+        assay=first["assay"],
+        site=first["site"],
+        country=countries.get(first["site"], ""),
+        sample_code=first["sample_code"],
+        participant_code=code,
+        participant=participant,
+        observation=f"{participant}-D{day:02d}" if is_sample else "",
+        visit_day=day,
+        specimen=first["specimen"],
+        sample_type=first["sample_type"],
+        batch=first["batch"],
+        plate=first["plate"],
+        well=first["well"],
+        files=tuple(sorted(files, key=lambda f: (f.run, f.fastq_1))),
+        row=others,
+    )
+
+
+def _below(data_root: str, path: str) -> str:
+    return str(PurePosixPath(data_root) / path) if path else ""
