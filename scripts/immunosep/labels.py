@@ -358,7 +358,8 @@ def reversal(
         fallen = (100 - percent) * baseline_ferritin >= 100 * value * (1 - _TIE)
         recovered = value > float(rule["hladr_above"])
     target = mals | sii
-    dead = target & (death_day <= day)
+    # Who dies on the day of assessment after having been measured has a result; without one, death is the result.
+    dead = target & ((death_day < day) | ((death_day == day) & ~measured))
     carried = target & ~measured & ~np.isnan(value)
     absent = target & np.isnan(value)
     met = np.where(mals, fallen, recovered)

@@ -291,6 +291,8 @@ def test_death_by_day_15_is_a_state_of_its_own():
     row = reversed_state("MALS", 5000.0, {7: 100}, died=15)
     assert (row["state"], row["binary"], row["imputed"]) == ("dead", "no", False)
     assert reversed_state("MALS", 5000.0, {7: 100}, died=15, death="missing")["binary"] == ""
+    assert reversed_state("MALS", 5000.0, {14: 100}, died=14)["state"] == "dead"
+    assert reversed_state("MALS", 5000.0, {15: 100}, died=15)["state"] == "reversed"
     assert reversed_state("MALS", 5000.0, {15: 100}, died=16)["state"] == "reversed"
 
 

@@ -101,7 +101,7 @@ rule run_multiqc:
     benchmark:
         "benchmarks/qc/run_multiqc.tsv"
     conda:
-        "../../envs/base.yaml"
+        "../../envs/multiqc.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, 10),
