@@ -19,6 +19,8 @@ FACTOR_MIX = (0.25, 0.8, 0.5)
 ENDOTYPE_GENES = 80
 ENDOTYPE_REGIONS = 80
 ENDOTYPE_PROTEINS = 24
+# People of one endotype differ: their scores lie around +0.5 (MALS) or -0.5 (SII) with this SD, and overlap a little.
+ENDOTYPE_SPREAD = 0.3
 PERSON_SPREAD = 0.25
 DRUG = {"MALS": "anakinra", "SII": "interferon_gamma"}
 
@@ -45,9 +47,8 @@ class Effects:
     arms: dict[str, np.ndarray]
 
     def shift(self, state: pd.Series) -> np.ndarray:
-        """Return the log2 shift of every feature for one observation (`endotype`, `factor1`, `drug`, `visit_day`)."""
-        half = {"MALS": 0.5, "SII": -0.5}.get(state["endotype"], 0.0)
-        total = half * self.endotype + state["factor1"] * self.factor
+        """Return the log2 shift of every feature for one observation (a row of :func:`draw_states`)."""
+        total = state["endotype_score"] * self.endotype + state["factor1"] * self.factor
         if state["visit_day"] >= 2 and state["drug"] in self.arms:
             total = total + self.arms[state["drug"]]
         return total
@@ -65,7 +66,7 @@ class Effects:
 
 
 def draw_states(trial: Trial, observations: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw factor 1 per observation.
+    """Draw factor 1 per observation, and the endotype score per person.
 
     Parameters
     ----------
@@ -75,7 +76,8 @@ def draw_states(trial: Trial, observations: pd.DataFrame, seed: int) -> pd.DataF
     Returns
     -------
     pandas.DataFrame
-        Index observation name; `participant`, `visit_day`, `factor1`, `endotype`, `drug` (empty under placebo).
+        Index observation name; `participant`, `visit_day`, `factor1`, `endotype_score`, `drug` (empty under
+        placebo).
     """
     people = trial.people.set_index("participant")
     states = observations[["participant", "visit_day"]].drop_duplicates().sort_values(["participant", "visit_day"])
@@ -86,7 +88,8 @@ def draw_states(trial: Trial, observations: pd.DataFrame, seed: int) -> pd.DataF
     sign = person["endotype"].map({"MALS": 1.0, "SII": -1.0}).fillna(0.0).to_numpy()
     mix = np.array(FACTOR_MIX)
     states["factor1"] = mix @ np.array([sign, person["severity"].to_numpy(), daily])
-    states["endotype"] = person["endotype"].to_numpy()
+    own = [generator(seed, "endotype_score", name).normal(0, ENDOTYPE_SPREAD) for name in states["participant"]]
+    states["endotype_score"] = 0.5 * sign + np.array(own)
     drug = person["endotype"].map(DRUG).fillna("").to_numpy()
     states["drug"] = np.where((person["arm"] == "active") & (person["dosed"] == "yes"), drug, "")
     return states

@@ -28,8 +28,8 @@ Synthetic data, made by `immunosep simulate reads`; no person stands behind any 
 |---|---|
 | `labels.tsv` | endotype, SOFA labels, reversal, survival, derived by the simulator in exact arithmetic |
 | `arms.tsv` | arm and drug of every enrolled person |
-| `latent_factors.tsv` | factor 1 per observation; it moves a third of the genes, regions, proteins and genera |
-| `effects.tsv` | log2 effect per layer and feature: `endotype` (MALS against SII), `factor1` (per unit), `arm_*` |
+| `latent_factors.tsv` | factor 1 per observation: moves a third of all features; endotype score per person |
+| `effects.tsv` | log2 effect per layer and feature: `endotype` (per unit of score), `factor1` (per unit), `arm_*` |
 | `gene_counts.tsv` | RNA fragments really drawn, gene by library |
 | `peaks.bed` | accessible regions (chrom, start, end, name, endotype effect) |
 | `genus_composition.tsv` | genus fractions of the pairs really drawn, per 16S library |
@@ -79,7 +79,7 @@ def write_truth(
     enrolled = trial.enrolled
     drug = np.where((enrolled["arm"] == "active") & (enrolled["dosed"] == "yes"), enrolled["endotype"].map(DRUG), "")
     write_table(enrolled[["participant", "arm"]].assign(drug=drug), truth / "arms.tsv")
-    factors = states.reset_index()[["observation", "factor1"]]
+    factors = states.reset_index()[["observation", "factor1", "endotype_score"]]
     write_table(factors, truth / "latent_factors.tsv")
     write_table(pd.concat([own.table(layer) for layer, own in effects.items()]), truth / "effects.tsv")
     size = pd.Series(effects["atac"].endotype, index=effects["atac"].features)
