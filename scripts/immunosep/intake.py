@@ -31,13 +31,15 @@ _REJECTED = ("library", "layer", "specimen", "participant", "visit_day", "reason
 _COMPLETENESS = ("participant", "visit_day", "layer", "specimen", "status", "reason")
 
 
-def check_inputs(config: Mapping[str, Any]) -> tuple[Libraries, list[Finding]]:
+def check_inputs(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries, list[Finding]]:
     """Check manifest, sites and clinical tables together.
 
     Parameters
     ----------
     config
-        Validated configuration.
+        Validated configuration. Without `layers` the raw files of all layers are looked for.
+    files
+        Look for the raw files.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def check_inputs(config: Mapping[str, Any]) -> tuple[Libraries, list[Finding]]:
     list of Finding
         Errors first.
     """
-    libraries, _, findings = _intake(config)
+    libraries, _, findings = _intake(config, files=files)
     return libraries, findings
 
 
@@ -69,19 +71,19 @@ def _stop_on_errors(findings: Iterable[Finding]) -> None:
         raise InputError("The input tables have mistakes; nothing was started.\n\n" + as_text(wrong, shown=50))
 
 
-def _intake(config: Mapping[str, Any]) -> tuple[Libraries, Clinical, list[Finding]]:
+def _intake(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries, Clinical, list[Finding]]:
     countries, findings = read_sites(config)
     clinical, of_clinical = check_clinical(config, countries)
     findings = [*findings, *of_clinical]
     table = _read_manifest(config)
     if table is None:
         return Libraries(), clinical, in_order(findings)
-    layers = config.get("layers", {})
+    looked_for = _raw_layers(config) if config["layers"] else None
     around = Surroundings(
         countries=countries,
         days=frozenset(config["schedule"]["omics_days"]),
         data_root=str(config["data_root"]),
-        layers_with_files=_raw_layers(config) if layers else None,
+        layers_with_files=looked_for if files else (),
     )
     check_rows(table, around)
     check_across(table)
@@ -103,9 +105,9 @@ def _raw_layers(config: Mapping[str, Any]) -> list[str]:
 
 def _read_manifest(config: Mapping[str, Any]) -> Table | None:
     """Read the manifest; None where every enabled layer starts from a matrix and there is none."""
-    path = config.get("manifest")
-    needed = _raw_layers(config) if config.get("layers") else ["any"]
-    if not needed and not (path and Path(path).exists()):
+    path = config["manifest"]
+    needed = _raw_layers(config)
+    if config["layers"] and not needed and not (path and Path(path).exists()):
         return None
     if not path:
         raise InputError(

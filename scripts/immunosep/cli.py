@@ -1,0 +1,192 @@
+"""The `immunosep` command. Each subcommand imports its own part, so that the check starts in a blink."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from immunosep.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        Words after the command's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit code; 2 for a mistake in the input or in the call.
+    """
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if others and options.run is not _demo:
+        parser.error(f"unknown argument: {' '.join(others)}")
+    options.others = others
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except InputError as error:
+        _say(str(error), sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        _say("Stopped.", sys.stderr)
+        return 130
+    except OSError as error:
+        _say(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.", sys.stderr)
+        return 2
+    return code
+
+
+def _say(text: str, stream: Any = None) -> None:
+    """Print a line, whatever the encoding of the terminal."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="immunosep", description="ImmunoSep multi-omics workflow.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    check = commands.add_parser(
+        "check",
+        help="check manifest and clinical tables; says everything that is wrong at once",
+        description="Exit code: 0 clean, 1 warnings only, 2 errors.",
+    )
+    check.add_argument("manifest", nargs="?", help="manifest (TSV); or use --config")
+    check.add_argument("--config", action="append", metavar="YAML", help="configuration; may be given more than once")
+    check.add_argument("--clinical", metavar="DIR", help="folder with participants.tsv and visits.tsv")
+    check.add_argument("--sites", metavar="TSV", help="table of sites")
+    check.add_argument("--data-root", metavar="DIR", help="folder of the raw files (default: the manifest's folder)")
+    check.add_argument("--no-files", action="store_true", help="do not look for the raw files")
+    check.add_argument("--json", metavar="FILE", help="also write the findings as JSON")
+    check.set_defaults(run=_check)
+
+    explain = commands.add_parser("explain", help="explain a code of a finding")
+    explain.add_argument("code", nargs="?", help="code; without one, all are listed")
+    explain.set_defaults(run=_explain)
+
+    simulate = commands.add_parser("simulate", help="make a synthetic trial").add_subparsers(metavar="KIND", required=True)
+    reads = simulate.add_parser("reads", help="a small trial with raw files")
+    reads.add_argument("--config", action="append", metavar="YAML", help="configuration; may be given more than once")
+    reads.add_argument("--seed", type=int, default=1, help="seed (default 1)")
+    reads.add_argument("--out", default="resources/demo", metavar="DIR", help="folder (default resources/demo)")
+    reads.set_defaults(run=_simulate_reads)
+    matrices = simulate.add_parser("matrices", help="a full-size trial as layer matrices")
+    matrices.add_argument("--participants", type=int, default=280, help="enrolled participants (default 280)")
+    matrices.add_argument("--seed", type=int, default=1, help="seed (default 1)")
+    matrices.add_argument("--out", required=True, metavar="DIR", help="folder")
+    matrices.set_defaults(run=_simulate_matrices)
+
+    demo = commands.add_parser(
+        "demo",
+        help="make the demonstration cohort and run the whole workflow on it",
+        description="Options that are not listed here go to Snakemake.",
+    )
+    demo.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores (default: all)")
+    demo.add_argument("--configfile", metavar="YAML", help="overlay of the configuration (default config/demo.yaml)")
+    demo.set_defaults(run=_demo)
+
+    doctor = commands.add_parser("doctor", help="print each tool, the version found, the version wanted")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    from immunosep.findings import as_json, as_text, exit_code
+    from immunosep.intake import check_inputs
+
+    _, findings = check_inputs(_check_config(options), files=not options.no_files)
+    _say(as_text(findings))
+    if options.json:
+        Path(options.json).write_text(
+            json.dumps(as_json(findings), indent=2, ensure_ascii=True, sort_keys=True) + "\n", encoding="utf-8"
+        )
+    return exit_code(findings)
+
+
+def _check_config(options: argparse.Namespace) -> dict[str, Any]:
+    """Build the part of the configuration that the check reads."""
+    if options.config and options.manifest:
+        raise InputError("Give either a manifest or --config, not both.")
+    if not options.config and not options.manifest:
+        raise InputError("Give a manifest (immunosep check manifest.tsv) or a configuration (--config my.yaml).")
+    from immunosep.config import defaults, load_config
+
+    if options.config:
+        config = load_config(*options.config)
+    else:
+        # Without a configuration: the trial's schedule, blinded, and only the tables named on the command line.
+        config = defaults()
+        config |= {"role": "blinded", "manifest": options.manifest, "sites": None, "layers": {}}
+        config["clinical"] = {"participants": None, "visits": None, "labels": None}
+        config["data_root"] = str(Path(options.manifest).parent)
+    if options.clinical:
+        config["clinical"] |= {name: str(Path(options.clinical) / f"{name}.tsv") for name in ("participants", "visits")}
+    if options.sites:
+        config["sites"] = options.sites
+    if options.data_root:
+        config["data_root"] = options.data_root
+    return config
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from immunosep.checks import nearest
+    from immunosep.codes import CODES
+
+    if options.code is None:
+        for code, entry in CODES.items():
+            _say(f"{code:<24} {entry.severity:<8} {entry.title}")
+        return 0
+    if options.code not in CODES:
+        near = nearest(options.code, CODES)
+        raise InputError(
+            f"There is no code '{options.code}'."
+            + (f" Did you mean '{near}'?" if near else " `immunosep explain` lists all codes.")
+        )
+    entry = CODES[options.code]
+    _say(f"{options.code} ({entry.severity}): {entry.title}\n\nWhy: {entry.why}\n\nTo mend: {entry.fix}")
+    return 0
+
+
+def _simulate_reads(options: argparse.Namespace) -> int:
+    from immunosep.config import load_config
+    from immunosep.simulate.reads import simulate_reads
+
+    simulate_reads(load_config(*(options.config or ())), Path(options.out), options.seed)
+    return 0
+
+
+def _simulate_matrices(options: argparse.Namespace) -> int:
+    from immunosep.simulate.matrices import simulate_matrices
+
+    simulate_matrices(Path(options.out), options.participants, options.seed)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from immunosep import demo
+
+    configfile = Path(options.configfile) if options.configfile else demo.DEMO_CONFIG
+    return demo.main(options.cores, configfile, options.others)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from immunosep import doctor
+
+    return doctor.main([])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
