@@ -6,7 +6,7 @@ from immunosep.runlog import rule_logging
 if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
         run_multiqc(
-            files=snakemake.input.reports,
+            files=[*snakemake.input.reports, *snakemake.input.primers],
             verdicts=snakemake.input.verdicts,
             settings=snakemake.input.settings,
             report=snakemake.output.report,

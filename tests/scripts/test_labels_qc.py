@@ -60,7 +60,7 @@ def test_run_multiqc_passes_everything_on(tmp_path, monkeypatch):
     run(
         "qc/run_multiqc.py",
         tmp_path,
-        input={"reports": ["a.json"], "verdicts": "v.tsv", "settings": "s.yaml"},
+        input={"reports": ["a.json"], "primers": ["b.json"], "verdicts": "v.tsv", "settings": "s.yaml"},
         output={"report": "m.html", "data": "m_data"},
     )
     assert seen == {

@@ -6,36 +6,22 @@ run_multiqc. Makes results/qc/{layer}_verdicts.tsv, verdicts.tsv, summary.tsv, m
 """
 
 
-def tool_reports(wildcards):
-    """List the reports and logs of the tools that MultiQC reads, of the layers of this run, controls included."""
-    patterns = {
-        "rna": [
-            "{library}.fastp.json",
-            "aux_info/meta_info.json",
-            "lib_format_counts.json",
-        ],
-        "atac": [
-            "{library}.fastp.json",
-            "{library}.bowtie2.txt",
-            "{library}.flagstat.txt",
-            "{library}.idxstats.txt",
-            "{library}.markdup.txt",
-        ],
-    }
-    reports = [
-        f"results/{layer}/{library}/{file.format(library=library)}"
-        for layer, files in patterns.items()
-        if layer in RAW_LAYERS
-        for library in LIBRARIES.names(layer, sample_types=None)
-        for file in files
-    ]
-    if "microbiome" in RAW_LAYERS:
-        reports += [
-            f"results/microbiome/trimmed/{run}/{library}.cutadapt.json"
-            for run in LIBRARIES.runs("microbiome")
-            for library in LIBRARIES.in_run("microbiome", run)
-        ]
-    return reports
+# The reports of the tools that MultiQC reads; those of the controls are among them.
+TOOL_REPORTS = {
+    "rna": [
+        "results/rna/{library}/{library}.fastp.json",
+        "results/rna/{library}/aux_info/meta_info.json",
+        "results/rna/{library}/lib_format_counts.json",
+    ],
+    "atac": [
+        "results/atac/{library}/{library}.fastp.json",
+        "results/atac/{library}/{library}.bowtie2.txt",
+        "results/atac/{library}/{library}.flagstat.txt",
+        "results/atac/{library}/{library}.idxstats.txt",
+        "results/atac/{library}/{library}.markdup.txt",
+    ],
+}
+SEQUENCED_RUNS = LIBRARIES.runs("microbiome") if "microbiome" in RAW_LAYERS else []
 
 
 rule judge_libraries:
@@ -85,7 +71,19 @@ rule collect_verdicts:
 rule run_multiqc:
     """One report over the tools of all layers, with the verdicts on top."""
     input:
-        reports=tool_reports,
+        reports=[
+            collect(TOOL_REPORTS[layer], library=LIBRARIES.names(layer, sample_types=None))
+            for layer in RAW_LAYERS
+            if layer in TOOL_REPORTS
+        ],
+        primers=[
+            collect(
+                "results/microbiome/trimmed/{run}/{library}.cutadapt.json",
+                run=run,
+                library=LIBRARIES.in_run("microbiome", run),
+            )
+            for run in SEQUENCED_RUNS
+        ],
         verdicts="results/qc/verdicts.tsv",
         settings=str(Path(workflow.basedir) / "report" / "multiqc_config.yaml"),
     output:
