@@ -1,5 +1,6 @@
 """The genes of the reference: one table, made once from the annotation, that the read layers share."""
 
+import csv
 import logging
 import re
 
@@ -17,7 +18,17 @@ ALIASES = {"TWISTNB": "POLR1F", "GLTSCR2": "NOP53"}
 # Ensembl identifiers end in a version; GENCODE adds _PAR_Y to the copies of pseudo-autosomal genes on Y. Names of other
 # sources (yeast's YAL068W-A) are left as they are.
 _ENSEMBL_VERSION = re.compile(r"^(ENS[A-Z]*\d{11})\.\d+(?:_PAR_Y)?$")
-_GTF_COLUMNS = {0: "chrom", 2: "feature", 3: "start", 4: "end", 6: "strand", 8: "attributes"}
+_GTF_COLUMNS = {
+    "chrom": "str",
+    "source": "str",
+    "feature": "str",
+    "start": "int64",
+    "end": "int64",
+    "score": "str",
+    "strand": "str",
+    "frame": "str",
+    "attributes": "str",
+}
 _FLAGS = ("globin", "mitochondrial", "definer", "drug_analyte")
 
 
@@ -51,11 +62,10 @@ def read_gtf(path: PathLike) -> pd.DataFrame:
             sep="\t",
             comment="#",
             header=None,
-            usecols=list(_GTF_COLUMNS),
-            names=range(9),
-            dtype={0: "str", 2: "str", 3: "int64", 4: "int64", 6: "str", 8: "str"},
-            quoting=3,
-        ).rename(columns=_GTF_COLUMNS)
+            names=list(_GTF_COLUMNS),
+            dtype=_GTF_COLUMNS,
+            quoting=csv.QUOTE_NONE,
+        ).drop(columns=["source", "score", "frame"])
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path}: no GTF (nine tab-separated columns, integer positions): {error}") from None
     table = table[table["feature"].isin(["gene", "transcript", "exon"])].reset_index(drop=True)

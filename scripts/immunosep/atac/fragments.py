@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from immunosep.atac.files import read_columns
 from immunosep.io import PathLike
 
 IntArray = npt.NDArray[np.int64]
@@ -55,17 +55,8 @@ def read_fragments(path: PathLike) -> dict[str, Fragments]:
     dict
         By chromosome. Empty for a file without fragments.
     """
-    try:
-        table = pd.read_csv(
-            path,
-            sep="\t",
-            header=None,
-            names=["chrom", "start", "end", "support"],
-            usecols=[0, 1, 2, 4],
-            dtype={0: "category", 1: "int64", 2: "int64", 4: "int64"},
-        )
-    except pd.errors.EmptyDataError:
-        return {}
+    columns = {"chrom": (0, "category"), "start": (1, "int64"), "end": (2, "int64"), "support": (4, "int64")}
+    table = read_columns(path, columns)
     return {
         str(chrom): Fragments(*(part[column].to_numpy() for column in ("start", "end", "support")))
         for chrom, part in table.groupby("chrom", observed=True)

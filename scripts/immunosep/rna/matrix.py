@@ -1,6 +1,8 @@
 """The RNA layer as AnnData: counts, variance-stabilised values, QC."""
 
 import logging
+import warnings
+from typing import NamedTuple
 
 import anndata as ad
 import numpy as np
@@ -17,6 +19,27 @@ logger = logging.getLogger(__name__)
 
 # Below this number of libraries no trend of the dispersion can be estimated.
 MIN_LIBRARIES = 3
+
+
+class Stabilised(NamedTuple):
+    """Variance-stabilised counts.
+
+    Attributes
+    ----------
+    values
+        Shape (libraries, genes), log2 scale.
+    size_factors
+        Shape (libraries,).
+    method
+        Of the size factors: ``ratio`` or ``poscounts``.
+    trend
+        Of the dispersion: ``parametric``, or ``mean`` where no trend could be fitted.
+    """
+
+    values: npt.NDArray[np.float64]
+    size_factors: npt.NDArray[np.float64]
+    method: str
+    trend: str
 
 
 def build_rna(
@@ -64,10 +87,10 @@ def build_rna(
     table = var[["symbol"]].assign(n_libraries=reached, kept=kept).rename_axis("gene_id").reset_index()
     values = np.asarray(everything.X)[:, kept]
     var = var.loc[kept]
-    transformed, size_factors, method = stabilise(values, ~var["globin"].to_numpy(), threads)
+    stable = stabilise(values, ~var["globin"].to_numpy(), threads)
     data = ad.AnnData(
-        X=transformed.astype(np.float32),
-        obs=obs.assign(size_factor=size_factors),
+        X=stable.values.astype(np.float32),
+        obs=obs.assign(size_factor=stable.size_factors),
         var=var.rename_axis(None),
         layers={"counts": values.astype(np.int32)},
         uns={
@@ -75,7 +98,8 @@ def build_rna(
                 "schema_version": SCHEMA_VERSION,
                 "layer": "rna",
                 "scale": "variance-stabilised counts (log2)",
-                "size_factors": f"{method}, globin genes left out",
+                "size_factors": f"{stable.method}, globin genes left out",
+                "dispersion_trend": stable.trend,
                 "min_count": min_count,
                 "min_fraction": min_fraction,
             }
@@ -94,9 +118,7 @@ def _require_libraries(n: int) -> None:
         )
 
 
-def stabilise(
-    counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], threads: int = 1
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], str]:
+def stabilise(counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], threads: int = 1) -> Stabilised:
     """Apply DESeq2's variance-stabilising transformation, blind to every design.
 
     Size factors are medians of ratios over the control genes. Where each of them has a zero in some library, which
@@ -113,12 +135,8 @@ def stabilise(
 
     Returns
     -------
-    transformed : numpy.ndarray
-        Shape (libraries, genes), log2 scale.
-    size_factors : numpy.ndarray
-        Shape (libraries,).
-    method : str
-        ``ratio`` or ``poscounts``.
+    Stabilised
+        Values, size factors and how both came about.
 
     Raises
     ------
@@ -147,9 +165,14 @@ def stabilise(
         n_cpus=threads,
         quiet=True,
     )
-    dataset.vst(use_design=False)
-    return (
-        np.asarray(dataset.layers["vst_counts"], dtype=np.float64),
-        dataset.obs["size_factors"].to_numpy(dtype=np.float64),
-        method,
+    with warnings.catch_warnings():
+        # PyDESeq2 then goes on with the mean dispersion; the log and `uns` say so.
+        warnings.filterwarnings("ignore", message="The dispersion trend curve fitting did not converge")
+        dataset.vst(use_design=False)
+    logger.info("size factors by %s, dispersion trend: %s", method, dataset.vst_fit_type)
+    return Stabilised(
+        values=np.asarray(dataset.layers["vst_counts"], dtype=np.float64),
+        size_factors=dataset.obs["size_factors"].to_numpy(dtype=np.float64),
+        method=method,
+        trend=dataset.vst_fit_type,
     )
