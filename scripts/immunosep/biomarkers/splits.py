@@ -32,11 +32,14 @@ def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd
     Returns
     -------
     pandas.DataFrame
-        participant, repeat (from 1), fold (from 1), digest: SHA-256 of the assignment, the same in every row.
+        participant, repeat (from 1), fold (from 1), digest: SHA-256 of the assignment, the same in every row. No rows
+        for no participants.
     """
     labels = labels.sort_index()
     if labels.index.has_duplicates:
         raise ValueError("a participant has more than one label")
+    if labels.empty:
+        return pd.DataFrame(columns=["participant", "repeat", "fold", "digest"])
     parts = []
     for repeat in range(1, repeats + 1):
         splitter = StratifiedKFold(folds, shuffle=True, random_state=derive_seed(seed, "outer", repeat))
@@ -44,14 +47,13 @@ def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd
         for number, (_, test) in enumerate(splitter.split(labels, labels), start=1):
             fold[test] = number
         parts.append(pd.DataFrame({"participant": labels.index, "repeat": repeat, "fold": fold}))
-    columns = ["participant", "repeat", "fold"]
-    table = pd.concat(parts, ignore_index=True) if parts and len(labels) else pd.DataFrame(columns=columns)
+    table = pd.concat(parts, ignore_index=True)
     return table.assign(digest=folds_digest(table))
 
 
 def folds_digest(folds: pd.DataFrame) -> str:
     """Return the SHA-256 of the assignment, whatever the order of its rows."""
-    rows = folds[["participant", "repeat", "fold"]].astype(str).agg("\t".join, axis=1)
+    rows = map("\t".join, folds[["participant", "repeat", "fold"]].astype(str).to_numpy())
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 

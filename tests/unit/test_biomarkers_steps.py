@@ -1,0 +1,167 @@
+"""The rules of the stage on a small cohort in files: what is written, twice the same, and nobody in the model."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+
+from immunosep.biomarkers.steps import (
+    collect_permutations,
+    evaluate_one_repeat,
+    freeze_model,
+    permute,
+    split_folds,
+    summarise_task,
+)
+from immunosep.integration.assemble import assemble, to_observations, write_h5mu
+from immunosep.io import read_table, write_table
+
+BIOMARKERS = {
+    "tasks": {
+        "endotype": {"target": "endotype", "days": [1], "comparators": ["clinical", "layers", "mofa", "late_fusion"]}
+    },
+    "clinical": {"endotype": ["age_years", "sex"]},
+    "cv": {"outer_folds": 3, "repeats": 2, "inner_folds": 3},
+    "max_features": 40,
+    "selected_features": [10],
+    "penalty": [0.1],
+    "factors": 3,
+    "bootstrap": 100,
+    "min_per_class": 8,
+}
+INTEGRATION = {"min_features": 15, "iterations": 200, "convergence": "fast", "drop_r2": 0.01}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    generator = np.random.default_rng(0)
+    codes = [f"{index:09d}" for index in range(30)]
+    persons = [f"GR0{index % 2}-{code}" for index, code in enumerate(codes)]
+    mals = np.arange(30) % 5 < 2
+    layers = {}
+    for name, size in (("rna", 50), ("proteome", 20)):
+        values = generator.normal(size=(30, size)).astype(np.float32)
+        values[mals, :10] += 1.5
+        obs = pd.DataFrame(
+            {"observation": [f"{p}-D01" for p in persons], "participant": persons, "site": [p[:4] for p in persons]},
+            index=[f"{p}-D01-{name}" for p in persons],
+        )
+        var = pd.DataFrame(index=[f"{name}{index}" for index in range(size)])
+        layers[name] = to_observations(anndata.AnnData(values, obs=obs, var=var), name, name)
+    write_h5mu(assemble(layers), folder / "joined.h5mu")
+    endotype = np.where(mals, "MALS", "SII")
+    write_table(
+        pd.DataFrame({"participant": persons, "site": [p[:4] for p in persons], "endotype": endotype}),
+        folder / "labels.tsv",
+    )
+    people = pd.DataFrame({"site": [p[:4] for p in persons], "participant_code": codes})
+    people["age_years"], people["sex"] = generator.integers(30, 90, 30), generator.choice(["F", "M"], 30)
+    write_table(people, folder / "participants.tsv")
+    return folder
+
+
+def run(inputs, out, biomarkers=BIOMARKERS):
+    """Run all steps of the task; return the folder."""
+    shared = {
+        "task_name": "endotype",
+        "biomarkers": biomarkers,
+        "integration": INTEGRATION,
+        "seed": 1,
+        "joined_path": inputs / "joined.h5mu",
+        "labels_path": inputs / "labels.tsv",
+        "participants_path": inputs / "participants.tsv",
+        "folds_path": out / "folds.tsv",
+    }
+    few = {name: shared[name] for name in ("task_name", "biomarkers", "seed", "labels_path")}
+    split_folds(**few, folds_path=out / "folds.tsv")
+    for repeat in (1, 2):
+        evaluate_one_repeat(**shared, repeat=repeat, predictions_path=out / f"repeat{repeat}.tsv")
+    summarise_task(
+        **few,
+        repeats=[out / "repeat1.tsv", out / "repeat2.tsv"],
+        predictions_path=out / "predictions.tsv",
+        performance_path=out / "performance.tsv",
+        curves_path=out / "curves.tsv",
+    )
+    freeze_model(
+        **shared,
+        performance_path=out / "performance.tsv",
+        model_path=out / "model.skops",
+        card_path=out / "model_card.md",
+    )
+    for number in (1, 2):
+        permute(**shared, permutation=number, performance_path=out / f"permuted{number}.tsv")
+    collect_permutations(
+        parts=[out / "permuted1.tsv", out / "permuted2.tsv"],
+        performance_path=out / "performance.tsv",
+        permutations_path=out / "permutations.tsv",
+    )
+    return out
+
+
+@pytest.fixture(scope="module")
+def finished(inputs, tmp_path_factory):
+    return run(inputs, tmp_path_factory.mktemp("one"))
+
+
+def test_tables_of_the_task(finished):
+    performance = read_table(finished / "performance.tsv").set_index("model")
+    assert set(performance.index) == {"clinical", "rna", "proteome", "mofa", "late_fusion"}
+    assert float(performance.loc["late_fusion", "auroc"]) > 0.85
+    assert set(performance["n"]) == {"30"}
+    predictions = read_table(finished / "predictions.tsv")
+    assert len(predictions) == 30 * 5 * 2
+    folds = read_table(finished / "folds.tsv")
+    joined = predictions.merge(folds, on=["participant", "repeat"])
+    assert (joined["fold_x"] == joined["fold_y"]).all()
+    assert folds["digest"].nunique() == 1
+    permuted = read_table(finished / "permutations.tsv")
+    assert len(permuted) == 5 * 2
+    late = permuted[permuted["model"] == "late_fusion"]
+    reached = (late["auroc"].astype(float) >= late["auroc_observed"].astype(float)).sum()
+    assert late["p_value"].astype(float).tolist() == pytest.approx([(1 + reached) / 3] * 2, rel=1e-5)
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs, finished, tmp_path):
+    again = run(inputs, tmp_path)
+    for name in ("folds", "predictions", "performance", "curves", "permutations"):
+        assert (again / f"{name}.tsv").read_bytes() == (finished / f"{name}.tsv").read_bytes()
+    assert (again / "model_card.md").read_bytes() == (finished / "model_card.md").read_bytes()
+
+
+def test_the_frozen_model_predicts_and_holds_no_participant(inputs, finished):
+    raw = (finished / "model.skops").read_bytes()
+    people = read_table(inputs / "participants.tsv")["participant_code"]
+    assert not any(code.encode() in raw for code in people)
+    trusted = skops.io.get_untrusted_types(file=finished / "model.skops")
+    assert all(name.startswith(("immunosep.", "numpy.", "sklearn.")) for name in trusted)
+    content = skops.io.load(finished / "model.skops", trusted=trusted)
+    assert content["status"] == "fitted"
+    model = content["models"]["full"]["MALS"]
+    assert model["mofa"]["transformer"].fit_.factors.size == 0
+    rna = model["blocks"]["rna"]
+    assert rna["features"] == [f"rna{index}" for index in range(50)]
+    ill = np.zeros((1, 50))
+    ill[:, :10] = 3.0
+    assert rna["pipeline"].decision_function(ill)[0] > rna["pipeline"].decision_function(-ill)[0]
+    joint = model["mofa"]
+    assert joint["pipeline"].predict(joint["transformer"].transform(np.zeros((1, 70)))).shape == (1,)
+
+
+def test_the_card_says_what_it_is(finished):
+    card = (finished / "model_card.md").read_text()
+    assert "Research only" in card
+    assert "MALS 12, SII 18" in card
+    assert "| late_fusion | full | MALS | 30 |" in card
+
+
+def test_a_task_that_is_too_small_says_so_everywhere(inputs, tmp_path):
+    out = run(inputs, tmp_path, {**BIOMARKERS, "min_per_class": 13})
+    performance = read_table(out / "performance.tsv")
+    assert performance["note"].tolist() == ["not run: participants per class SII 18, MALS 12; 13 needed in each"]
+    assert read_table(out / "folds.tsv").empty
+    assert read_table(out / "predictions.tsv").empty
+    assert skops.io.load(out / "model.skops")["status"].startswith("not run")
+    assert "No model" in (out / "model_card.md").read_text()
