@@ -7,5 +7,5 @@ from immunosep.runlog import rule_logging
 
 if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
-        table = tabulate_variance(read_table(snakemake.input.variance))
+        table = tabulate_variance(read_table(snakemake.input.variance), read_table(snakemake.input.factors))
         save_figure(plot_variance(table), table, snakemake.output.table.removesuffix(".tsv"))

@@ -100,6 +100,11 @@ def variance_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "factor", "r2"]).astype(str)
 
 
+def factor_table() -> pd.DataFrame:
+    rows = [(f"{name}-D0{day}", name, str(day)) for name in PARTICIPANTS for day in (1, 4)]
+    return pd.DataFrame(rows, columns=["observation", "participant", "visit_day"])
+
+
 def association_table() -> pd.DataFrame:
     rows = [
         ("label", "endotype", "factor1", "kruskal", 60, 0.64, 1e-6),
@@ -139,7 +144,7 @@ def every_figure(rng) -> dict[str, tuple]:
             max_features=20,
             min_group=5,
         ),
-        "05_mofa_variance": factors.tabulate_variance(variance_table()),
+        "05_mofa_variance": factors.tabulate_variance(variance_table(), factor_table()),
         "06_factor_associations": factors.tabulate_associations(association_table(), top=5),
         "07_roc_endotype": performance.tabulate_roc(curves, results, scores, rounds=50, seed=1),
         "08_calibration_endotype": performance.tabulate_calibration(curves, results, min_bin=10),

@@ -19,6 +19,7 @@ from support.figure_inputs import (
     biomarker_tables,
     completeness_table,
     every_figure,
+    factor_table,
     label_table,
     layer_data,
     library_table,
@@ -86,7 +87,7 @@ def test_another_process_gives_the_same_bytes(tmp_path):
 def test_figures_ignore_the_users_matplotlibrc(tmp_path):
     import matplotlib
 
-    table = factors.tabulate_variance(variance_table())
+    table = factors.tabulate_variance(variance_table(), factor_table())
     style.save_figure(factors.plot_variance(table), table, tmp_path / "a")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.bbox": "tight"}):
         style.save_figure(factors.plot_variance(table), table, tmp_path / "b")
@@ -94,7 +95,7 @@ def test_figures_ignore_the_users_matplotlibrc(tmp_path):
 
 
 def test_png_has_300_dpi(tmp_path):
-    table = factors.tabulate_variance(variance_table())
+    table = factors.tabulate_variance(variance_table(), factor_table())
     style.save_figure(factors.plot_variance(table), table, tmp_path / "a")
     header = (tmp_path / "a.png").read_bytes()
     assert int.from_bytes(header[16:20], "big") == style.REPORT_WIDTH * 300
@@ -306,11 +307,12 @@ def test_ready_matrix_without_batch_or_country_is_drawn(tmp_path, rng):
 
 
 def test_variance_heat_map_shows_percent_by_layer_and_factor():
-    figure = factors.plot_variance(factors.tabulate_variance(variance_table()))
+    figure = factors.plot_variance(factors.tabulate_variance(variance_table(), factor_table()))
     heat = figure.axes[0].get_images()[0].get_array()
     assert np.asarray(heat) == pytest.approx(np.array([[30, 10], [20, 0.4]]))  # the best explained layer first
     assert [text.get_text() for text in figure.axes[0].texts] == ["30", "10", "20"]
     assert [text.get_text() for text in figure.axes[1].texts] == ["38 %", "20 %"]
+    assert "N = 48 observations of 24 participants" in figure.get_suptitle()
 
 
 def test_association_strength_is_one_scale():
@@ -406,7 +408,7 @@ def test_nothing_to_draw_says_so(rng):
         qc.plot_qc(
             qc.tabulate_qc(verdicts, libraries, THRESHOLDS, layer="rna", seed=1, min_group=5), layer="rna", seed=1
         ),
-        factors.plot_variance(factors.tabulate_variance(variance_table().iloc[:0])),
+        factors.plot_variance(factors.tabulate_variance(variance_table().iloc[:0], factor_table().iloc[:0])),
         factors.plot_associations(factors.tabulate_associations(association_table().iloc[:0], top=5)),
         performance.plot_roc(performance.tabulate_roc(curves, results, scores, rounds=5, seed=1), task="t"),
         performance.plot_calibration(performance.tabulate_calibration(curves, results, min_bin=10), task="t"),

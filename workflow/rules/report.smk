@@ -157,6 +157,7 @@ rule plot_mofa_variance:
     """Variance of each layer that each MOFA factor explains."""
     input:
         variance="results/integration/variance_explained.tsv",
+        factors="results/integration/factors.tsv",
     output:
         multiext("results/figures/05_mofa_variance", ".pdf", ".png"),
         svg=shown("results/figures/05_mofa_variance.svg", "mofa_variance"),

@@ -35,7 +35,7 @@ from immunosep.integration.mofa import most_variable
 logger = logging.getLogger(__name__)
 
 MIN_LIBRARIES: Final = 3
-NUMBERS: Final = ("row", "pc1", "pc2", "pc1_variance", "pc2_variance", "features", "visit_day")
+NUMBERS: Final = ("row", "pc1", "pc2", "pc1_variance", "pc2_variance", "features", "participants", "visit_day")
 UNKNOWN: Final = "unknown"
 
 
@@ -90,7 +90,8 @@ def tabulate_pca(
     -------
     DataFrame
         One row per library in random order: row, pc1, pc2, pc1_variance, pc2_variance (fractions of the variance of
-        the kept features), features (their number), visit_day, then the columns that colour: batch, country, labels.
+        the kept features), features and participants (their numbers), visit_day, then the columns that colour: batch,
+        country, labels.
         No rows where there are fewer than three libraries or two varying features.
     """
     participants = adata.obs["participant"].astype(str)
@@ -113,6 +114,7 @@ def tabulate_pca(
     table["pc1"], table["pc2"] = reduced.obsm["X_pca"][:, :2].T
     table["pc1_variance"], table["pc2_variance"] = share[:2]
     table["features"] = matrix.shape[1]
+    table["participants"] = participants.nunique()
     table["visit_day"] = adata.obs["visit_day"].astype(float) if "visit_day" in adata.obs else np.nan
     return table[[*NUMBERS, *groups]].sort_values("row", ignore_index=True)
 
@@ -142,7 +144,8 @@ def plot_pca(table: pd.DataFrame, *, layer: str) -> Figure:
     panels[0].set_ylabel(f"PC2 ({shares.iloc[1]:.0f} % of variance)")
     if not colourings:
         panels[0].plot(table["pc1"], table["pc2"], "o", color=GREY, rasterized=True, **dot_style(len(table)))
-    size = f"N = {len(table)} libraries, {int(table['features'].iloc[0]):,} features"
+    participants, features = (int(table[name].iloc[0]) for name in ("participants", "features"))
+    size = f"N = {len(table)} libraries of {participants} participants, {features:,} features"
     figure.suptitle(f"{title} ({size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
 

@@ -17,7 +17,7 @@ KINDS: Final = {"label": "Labels", "clinical": "Clinical", "technical": "Technic
 SIGNIFICANT: Final = 0.05
 
 
-def tabulate_variance(variance: pd.DataFrame) -> pd.DataFrame:
+def tabulate_variance(variance: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
     """Return the variance explained as numbers.
 
     Parameters
@@ -25,13 +25,19 @@ def tabulate_variance(variance: pd.DataFrame) -> pd.DataFrame:
     variance
         ``results/integration/variance_explained.tsv`` (layer, factor, r2), read as text; the factor ``total`` is that
         of all factors together.
+    factors
+        ``results/integration/factors.tsv`` (observation, participant), read as text.
 
     Returns
     -------
     DataFrame
-        layer, factor, r2 (fraction of the layer's variance).
+        layer, factor, r2 (fraction of the layer's variance), observations and participants (numbers of the model).
     """
-    return variance[["layer", "factor"]].assign(r2=pd.to_numeric(variance["r2"]).astype(float))
+    return variance[["layer", "factor"]].assign(
+        r2=pd.to_numeric(variance["r2"]).astype(float),
+        observations=len(factors),
+        participants=factors["participant"].nunique(),
+    )
 
 
 @house_styled
@@ -67,7 +73,8 @@ def plot_variance(table: pd.DataFrame) -> Figure:
     bars.tick_params(which="both", left=False)
     bars.spines[["bottom", "left"]].set_visible(False)
     bars.set_title("By all factors", fontsize=9, fontweight="normal")
-    figure.suptitle(f"{title} ({len(factors)} factors)", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    size = f"N = {table['observations'].iloc[0]} observations of {table['participants'].iloc[0]} participants"
+    figure.suptitle(f"{title} ({len(factors)} factors, {size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
 
 
