@@ -64,7 +64,7 @@ def test_run_multiqc_passes_everything_on(tmp_path, monkeypatch):
         output={"report": "m.html", "data": "m_data"},
     )
     assert seen == {
-        "files": ["a.json"],
+        "files": ["a.json", "b.json"],
         "verdicts": "v.tsv",
         "settings": "s.yaml",
         "report": "m.html",

@@ -5,7 +5,6 @@ reports. Steps: judge_libraries (metrics against the thresholds of the configura
 run_multiqc. Makes results/qc/{layer}_verdicts.tsv, verdicts.tsv, summary.tsv, multiqc.html, multiqc_data.
 """
 
-
 # The reports of the tools that MultiQC reads; those of the controls are among them.
 TOOL_REPORTS = {
     "rna": [
@@ -72,7 +71,9 @@ rule run_multiqc:
     """One report over the tools of all layers, with the verdicts on top."""
     input:
         reports=[
-            collect(TOOL_REPORTS[layer], library=LIBRARIES.names(layer, sample_types=None))
+            collect(
+                TOOL_REPORTS[layer], library=LIBRARIES.names(layer, sample_types=None)
+            )
             for layer in RAW_LAYERS
             if layer in TOOL_REPORTS
         ],
