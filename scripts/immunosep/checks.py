@@ -238,7 +238,7 @@ def cell_judge(spec: dict[str, Any]) -> Callable[[str], Flaw | None]:
 
 
 def _judge_common(value: str, *, is_code: bool = False) -> Flaw | None:
-    """What is wrong in any column: words for missing, stray whitespace, personal data."""
+    """Name what is wrong in any column: words for missing, stray whitespace, personal data."""
     if value.strip().casefold() in _MISSING:
         return Flaw("missing_token", "a missing value is an empty cell")
     risk = value_risk(value, is_code=is_code)
@@ -338,13 +338,13 @@ def _judge_range(number: float, spec: dict[str, Any]) -> Flaw | None:
 
 
 def nearest(value: str, known: Iterable[str]) -> str:
-    """The known word closest to `value`, or empty."""
+    """Return the known word closest to `value`, or empty."""
     found = difflib.get_close_matches(value.casefold(), list(known), n=1, cutoff=0.7)
     return found[0] if found else ""
 
 
 def _same_letters(value: str, known: Iterable[str]) -> str:
-    """The known word that differs only in case, spaces or punctuation, or empty."""
+    """Return the known word that differs only in case, spaces or punctuation, or empty."""
     letters = re.sub(r"[\W_]", "", value).casefold()
     return next((word for word in known if re.sub(r"[\W_]", "", word).casefold() == letters), "")
 

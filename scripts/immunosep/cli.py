@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("code", nargs="?", help="code; without one, all are listed")
     explain.set_defaults(run=_explain)
 
-    simulate = commands.add_parser("simulate", help="make a synthetic trial").add_subparsers(metavar="KIND", required=True)
+    simulate = commands.add_parser("simulate", help="make a synthetic trial").add_subparsers(
+        metavar="KIND", required=True
+    )
     reads = simulate.add_parser("reads", help="a small trial with raw files")
     reads.add_argument("--config", action="append", metavar="YAML", help="configuration; may be given more than once")
     reads.add_argument("--seed", type=int, default=1, help="seed (default 1)")

@@ -131,13 +131,13 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         schedule = config["schedule"]
         days = {*schedule["omics_days"], *schedule["sofa_days"], schedule["screening_day"]}
         _check_visits(visits, people or {}, days)
-    if sealed.get("allocation") is not None and people is not None:
-        _check_allocation(sealed["allocation"], people)
+    if (allocation := sealed.get("allocation")) is not None:
+        _check_allocation(allocation, people or {})
     clinical = Clinical(
         participants=people,
         visits=tuple(visits.rows) if visits else (),
         classification=_rows(sealed.get("classification")),
-        allocation=_rows(sealed.get("allocation")),
+        allocation=_rows(allocation),
     )
     findings = [f for table in tables for f in table.findings]
     return clinical, findings + [f for name in sealed for f in _check_mode(config["sealed"].get(name))]
@@ -186,7 +186,7 @@ def _check_participants(table: Table, countries: Mapping[str, str] | None) -> No
 
 
 def _check_course(table: Table, index: int) -> None:
-    """Death, discharge and last contact fit together."""
+    """Check that death, discharge and last contact fit together."""
     death = _number(table, index, "death_day")
     if death is None:
         return
@@ -218,7 +218,7 @@ def _check_known(table: Table, people: Mapping[Key, Row]) -> None:
 
 
 def _check_quantity(table: Table, quantity: str) -> None:
-    """A value has its unit, and is not implausibly small."""
+    """Check that a value has its unit, and is not implausibly small."""
     unit = f"{quantity}_unit"
     for index, row in enumerate(table.rows):
         if row[quantity] and not row[unit] and table.good(index, quantity, unit):

@@ -84,9 +84,7 @@ CODES: dict[str, Code] = {
         "Values have slipped into other columns, or a tab or line break stands inside a cell.",
         "Give the row as many cells as the header; remove tabs and line breaks inside cells.",
     ),
-    "blank_row": _error(
-        "row is empty", "A row of empty cells is not a record.", "Delete the row."
-    ),
+    "blank_row": _error("row is empty", "A row of empty cells is not a record.", "Delete the row."),
     "broken_quotes": _error(
         "quotation mark is opened and not closed",
         "All text up to the next quotation mark would be read as one cell.",
@@ -262,9 +260,7 @@ CODES: dict[str, Code] = {
     "data_missing": _error(
         "data file does not exist", "The manifest names it.", "Copy the file there, or correct its name."
     ),
-    "data_empty": _error(
-        "data file is empty", "Usually a broken copy.", "Copy the file again."
-    ),
+    "data_empty": _error("data file is empty", "Usually a broken copy.", "Copy the file again."),
     # across rows
     "duplicate_row": _error("row occurs twice", "The same data would count twice.", "Delete one of the rows."),
     "file_used_twice": _error(

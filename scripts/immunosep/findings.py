@@ -96,13 +96,13 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def count(findings: Iterable[Finding]) -> dict[str, int]:
-    """Number of findings of each severity."""
+    """Count the findings of each severity."""
     counted = Counter(f.severity for f in findings)
     return {severity: counted[severity] for severity in SEVERITIES}
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that must be mended before anything runs."""
+    """Return the findings that must be mended before anything runs."""
     return [f for f in findings if f.severity == "error"]
 
 
@@ -115,7 +115,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def as_text(findings: Iterable[Finding], *, shown: int | None = 20) -> str:
-    """Findings for a person: one block per kind, with every row listed.
+    """Write findings for a person: one block per kind, with every row listed.
 
     Parameters
     ----------
@@ -125,9 +125,7 @@ def as_text(findings: Iterable[Finding], *, shown: int | None = 20) -> str:
         Findings of one kind that are written out; of the rest only the rows are named. None writes out all.
     """
     ordered = in_order(findings)
-    blocks = [
-        "\n".join(_block(code, group, shown)) for code, group in _groups(ordered)
-    ]
+    blocks = ["\n".join(_block(code, group, shown)) for code, group in _groups(ordered)]
     counted = count(ordered)
     blocks.append(
         "{error} error(s), {warning} warning(s), {info} note(s).".format(**counted) if ordered else "No mistakes found."
@@ -136,7 +134,7 @@ def as_text(findings: Iterable[Finding], *, shown: int | None = 20) -> str:
 
 
 def as_json(findings: Iterable[Finding]) -> dict[str, Any]:
-    """Findings for programs: counts, and each finding with its severity."""
+    """Write findings for programs: counts, and each finding with its severity."""
     ordered = in_order(findings)
     return {"counts": count(ordered), "findings": [{"severity": f.severity, **asdict(f)} for f in ordered]}
 
@@ -166,7 +164,7 @@ def _block(code: str, group: list[Finding], shown: int | None) -> Iterator[str]:
 
 
 def row_list(rows: Iterable[int]) -> str:
-    """Rows as text: ``lines 3, 9 and 12``; long lists are cut."""
+    """Write rows as text: ``lines 3, 9 and 12``; long lists are cut."""
     ordered = sorted(rows)
     if len(ordered) == 1:
         return f"line {ordered[0]}"

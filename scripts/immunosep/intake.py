@@ -251,7 +251,9 @@ def summarise(index: Libraries, completeness: Iterable[Row]) -> dict[str, dict[s
 
     @functools.cache
     def entry(name: str) -> dict[str, int]:
-        return summary.setdefault(name, dict.fromkeys(("samples", "participants", "controls", "left_out", "missing"), 0))
+        return summary.setdefault(
+            name, dict.fromkeys(("samples", "participants", "controls", "left_out", "missing"), 0)
+        )
 
     for lib in index.records():
         is_sample = lib.sample_type == "sample"

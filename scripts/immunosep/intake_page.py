@@ -54,7 +54,9 @@ def render_page(
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Intake report</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f"<title>Intake report</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
     )
 
 
@@ -65,7 +67,9 @@ def _kind(code: str, group: Sequence[Finding]) -> str:
         | ({"did you mean": f.suggestion} if any(g.suggestion for g in group) else {})
         for f in group
     ]
-    head = f'<span class="{documented.severity}">{documented.severity}</span>: {escape(documented.title)} ({len(group)})'
+    head = (
+        f'<span class="{documented.severity}">{documented.severity}</span>: {escape(documented.title)} ({len(group)})'
+    )
     return f"<h3>{head}</h3>\n<p>{escape(documented.why)} {escape(documented.fix)}</p>\n{_table(rows)}"
 
 

@@ -6,9 +6,9 @@ them many times.
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
 
 from immunosep.checks import Row, Table
 from immunosep.errors import InputError
@@ -176,7 +176,7 @@ def modality(layer: str, specimen: str) -> str:
 
 
 def participant_code(row: Row) -> str:
-    """The participant's code of a manifest row; where a site codes participants and not tubes, it is on the tube."""
+    """Return the participant's code; where a site codes participants and not tubes, it is the one on the tube."""
     return row["participant_code"] or row["sample_code"]
 
 
@@ -295,4 +295,4 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], data_root
 
 
 def _below(data_root: str, path: str) -> str:
-    return str(PurePosixPath(data_root) / path) if path else ""
+    return posixpath.normpath(posixpath.join(data_root, path)) if path else ""

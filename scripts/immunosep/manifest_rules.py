@@ -11,14 +11,19 @@ import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from immunosep.checks import Row, Table, load_schema, nearest
 from immunosep.findings import finding, row_list
 from immunosep.manifest import LANE_COLUMNS, library_name, participant_code
 
-_FILE_COLUMNS = ("fastq_1", "fastq_2", "table", "table_id")
+_READS = ("fastq_1", "fastq_2")
+_TABLES = ("table", "table_id")
+_FILE_COLUMNS = (*_READS, *_TABLES)
 _NAME_COLUMNS = (
-    "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch", "well",
+    "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch",
+    "well",
 )  # fmt: skip
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
 _MATE = re.compile(r"(?<![A-Za-z0-9])(R?)([12])(?=(?:_\d{3})?\.f(?:ast)?q\.gz$)")
@@ -55,11 +60,16 @@ def check_rows(table: Table, around: Surroundings) -> None:
             continue
         _check_kind(table, index, row, schema)
         _check_owner(table, index, row, around)
-        _check_collection(table, index, row, schema, around)
+        if row["collected"] == "no":
+            _check_absent(table, index, row)
+        elif table.good(index, "layer", "assay"):
+            _check_data(table, index, row, schema["assays"][row["assay"]], around)
 
 
-def _check_kind(table: Table, index: int, row: Row, schema: Mapping[str, Mapping[str, Mapping[str, list[str]]]]) -> None:
-    """Layer, assay and specimen agree."""
+def _check_kind(
+    table: Table, index: int, row: Row, schema: Mapping[str, Mapping[str, Mapping[str, list[str]]]]
+) -> None:
+    """Check that layer, assay and specimen agree."""
     if not table.good(index, "layer"):
         return
     legal = schema["layers"][row["layer"]]
@@ -71,7 +81,7 @@ def _check_kind(table: Table, index: int, row: Row, schema: Mapping[str, Mapping
 
 
 def _check_owner(table: Table, index: int, row: Row, around: Surroundings) -> None:
-    """A sample has a site, a code, a day and a specimen; a control has a batch and a well, and belongs to nobody."""
+    """Check that a sample has a site, a code and a day, and that a control has a batch and a well and no owner."""
     is_sample = row["sample_type"] == "sample"
     needed = ("site", "sample_code", "visit_day", "specimen") if is_sample else ("batch", "well")
     for column in needed:
@@ -91,43 +101,40 @@ def _check_owner(table: Table, index: int, row: Row, around: Surroundings) -> No
 
 
 def check_site(table: Table, index: int, countries: Mapping[str, str]) -> None:
-    """The site is known; shared by all tables that have a site."""
+    """Check that the site is known; shared by all tables that have a site."""
     site = table.rows[index]["site"]
     if site not in countries:
         near = nearest(site.upper(), countries) if site.upper() not in countries else site.upper()
         table.add("unknown_site", index, "site", "site is not in the table of sites", suggestion=near)
 
 
-def _check_collection(
-    table: Table, index: int, row: Row, schema: Mapping[str, Mapping[str, Mapping[str, list[str]]]], around: Surroundings
-) -> None:
-    """Files where there is data, a reason where there is none."""
-    if row["collected"] == "no":
-        if not row["missing_reason"] and table.good(index, "missing_reason"):
-            table.add("required_empty", index, "missing_reason", "a sample that was not collected needs a reason")
-        for column in _FILE_COLUMNS:
-            if row[column]:
-                table.add("not_collected_has_files", index, column)
-                return
-        return
+def _check_absent(table: Table, index: int, row: Row) -> None:
+    """Check a row without data: it has a reason and no files."""
+    if not row["missing_reason"] and table.good(index, "missing_reason"):
+        table.add("required_empty", index, "missing_reason", "a sample that was not collected needs a reason")
+    named = next((column for column in _FILE_COLUMNS if row[column]), None)
+    if named is not None:
+        table.add("not_collected_has_files", index, named)
+
+
+def _check_data(table: Table, index: int, row: Row, assay: Mapping[str, Any], around: Surroundings) -> None:
+    """Check a row with data: its files stand in the right columns and exist."""
     if row["missing_reason"] and table.good(index, "missing_reason"):
         table.add("collected_has_reason", index, "missing_reason")
-    if not table.good(index, "layer", "assay"):
-        return
-    legal = schema["assays"][row["assay"]]
-    reads = legal["files"] == "fastq"
-    for column in ("table", "table_id") if reads else ("fastq_1", "fastq_2"):
+    reads = assay["files"] == "fastq"
+    mine, others = (_READS, _TABLES) if reads else (_TABLES, _READS)
+    for column in others:
         if row[column] and table.good(index, column):
             table.add("file_column", index, column, f"assay {row['assay']} does not use {column}")
-    for column in ("fastq_1" if reads else "table", *legal.get("required", ())):
+    for column in (mine[0], *assay.get("required", ())):
         if not row[column] and table.good(index, column):
             table.add("required_empty", index, column, f"assay {row['assay']} needs {column}")
     if around.layers_with_files is None or row["layer"] in around.layers_with_files:
-        for column in ("fastq_1", "fastq_2") if reads else ("table",):
-            if row[column] and table.good(index, column):
+        for column in mine:
+            if column != "table_id" and row[column] and table.good(index, column):
                 _check_file(table, index, column, around)
     if reads and row["fastq_1"]:
-        _check_mates(table, index, row, around, paired_only=legal["ends"] == [2])
+        _check_mates(table, index, row, around, paired_only=assay["ends"] == [2])
 
 
 def _check_mates(table: Table, index: int, row: Row, around: Surroundings, *, paired_only: bool) -> None:
@@ -138,7 +145,7 @@ def _check_mates(table: Table, index: int, row: Row, around: Surroundings, *, pa
         mate = _MATE.sub(lambda m: f"{m[1]}2", first) if (found := _MATE.search(first)) and found[2] == "1" else ""
         if paired_only:
             table.add("mate_missing", index, "fastq_2", f"assay {row['assay']} is read from both ends")
-        elif mate and os.path.exists(os.path.join(around.data_root, mate)):
+        elif mate and Path(around.data_root, mate).exists():
             table.add("mate_missing", index, "fastq_2", "the second mate lies beside the first", suggestion=mate)
         else:
             table.findings.append(finding("single_end", table.file, table.lines[index], "fastq_2"))
@@ -149,7 +156,7 @@ def _check_mates(table: Table, index: int, row: Row, around: Surroundings, *, pa
 
 
 def _check_file(table: Table, index: int, column: str, around: Surroundings) -> None:
-    """The file lies below the data root, exists and is not empty."""
+    """Check that the file lies below the data root, exists and is not empty."""
     path = table.rows[index][column]
     if _ABSOLUTE.match(path) or "\\" in path:
         table.add("path_absolute", index, column)
@@ -157,14 +164,15 @@ def _check_file(table: Table, index: int, column: str, around: Surroundings) -> 
     if ".." in path.split("/"):
         table.add("path_outside", index, column, "the path contains '..'")
         return
-    full = os.path.join(around.data_root, path)
+    # Tens of thousands of files: plain strings instead of Path objects, and every folder is resolved once.
+    full = posixpath.join(around.data_root, path)
     try:
         status = os.lstat(full)
-        # Folders are resolved once each; only a file that is itself a link needs a look of its own.
-        is_link = stat.S_ISLNK(status.st_mode)
-        if is_link:
-            status = os.stat(full)
-        real = os.path.realpath(full) if is_link else _real_folder(os.path.dirname(full), around)
+        if stat.S_ISLNK(status.st_mode):
+            status = Path(full).stat()
+            real = os.path.realpath(full)
+        else:
+            real = _real_folder(posixpath.dirname(full), around)
     except (OSError, ValueError):
         table.add("data_missing", index, column)
         return
@@ -193,7 +201,7 @@ def check_across(table: Table) -> None:
 
 
 def _without_duplicates(table: Table) -> Iterator[int]:
-    """Indices of distinct rows; a repeated row gets one finding and takes part in no other rule."""
+    """Yield the indices of distinct rows; a repeated row gets one finding and takes part in no other rule."""
     seen: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(table.rows):
         seen.setdefault(tuple(row.values()), []).append(index)
@@ -222,7 +230,7 @@ def _check_files_once(table: Table, rows: Iterable[int]) -> None:
 
 
 def _check_libraries(table: Table, rows: Iterable[int]) -> None:
-    """Lanes of a library agree; what has no lanes is listed once."""
+    """Check that the lanes of a library agree, and that what has no lanes is listed once."""
     assays = load_schema("manifest")["assays"]
     groups: dict[str, list[int]] = {}
     for index in rows:
@@ -246,7 +254,7 @@ def _check_libraries(table: Table, rows: Iterable[int]) -> None:
 
 
 def _check_tubes(table: Table, rows: Iterable[int]) -> None:
-    """A tube's code belongs to one participant, one visit and, for swabs, one body site."""
+    """Check that a tube's code belongs to one participant, one visit and, for swabs, one body site."""
     tubes: dict[tuple[str, str], list[int]] = {}
     for index in rows:
         row = table.rows[index]
@@ -315,7 +323,7 @@ def check_against_participants(table: Table, participants: Mapping[tuple[str, st
 
 
 def _check_course(table: Table, index: int, record: Row) -> None:
-    """No sample after death; samples without consent are told, and left out later."""
+    """Check that no sample is from after death; tell those without consent, which are left out later."""
     day = int(table.rows[index]["visit_day"])
     line = table.lines[index]
     if record["death_day"].isdigit() and day > int(record["death_day"]):
@@ -329,7 +337,7 @@ def _check_course(table: Table, index: int, record: Row) -> None:
 
 
 def consent_limit(record: Row) -> tuple[str, int]:
-    """Reason why libraries of a participant are left out, and from which day; an empty reason where they are not."""
+    """Return why libraries of a participant are left out, and from which day; no reason where they stay."""
     if record["consent"] in ("erase", "deferred_pending"):
         return record["consent"], 0
     if record["consent"] == "withdrawn":
