@@ -162,7 +162,11 @@ def test_states_say_collected_failed_or_why_not():
         ("A-1", "7", "rna", "", "missing", "died"),
         ("A-2", "1", "rna", "", "collected", ""),
         ("A-2", "4", "rna", "", "collected", ""),
+        ("A-1", "1", "microbiome", "nares", "collected", ""),
         ("A-2", "1", "microbiome", "nares", "missing", "something new"),
+        ("A-1", "4", "microbiome", "oral", "collected", ""),
+        ("A-1", "1", "proteome", "", "collected", ""),
+        ("A-2", "1", "proteome", "", "not_expected", "erase"),
         ("A-2", "4", "microbiome", "oral", "not_expected", ""),
     ]
     completeness = pd.DataFrame(rows, columns=["participant", "visit_day", "layer", "specimen", "status", "reason"])
@@ -178,8 +182,12 @@ def test_states_say_collected_failed_or_why_not():
         (row["A-1"], "rna", 4): "died",
         (row["A-2"], "rna", 1): "failed_qc",
         (row["A-2"], "rna", 4): "collected",
+        (row["A-1"], "microbiome_nares", 1): "collected",
         (row["A-2"], "microbiome_nares", 1): "no_reason",
+        (row["A-1"], "microbiome_oral", 4): "collected",
         (row["A-2"], "microbiome_oral", 4): "not_expected",
+        (row["A-1"], "proteome", 1): "collected",
+        (row["A-2"], "proteome", 1): "withdrawn",
     }  # day 7, on which nobody gave a sample, is gone
 
 

@@ -30,6 +30,7 @@ from immunosep.figures.style import (
 FIGURE: Final = "availability"
 TITLE: Final = "Samples by participant, visit and layer"
 LETTERS_UP_TO: Final = 60  # rows; above, cells are too low for a letter
+MIN_WIDTH: Final = 2  # visits; a panel for fewer is as wide, so that its title fits
 MANY_DAYS: Final = 5  # visits; above, numbers stand upright
 MAX_HEIGHT: Final = 10.0  # inches
 
@@ -44,18 +45,20 @@ class State(NamedTuple):
 
 
 STATES: Final = {
-    "collected": State("collected", "#9CC3DE", "", INK),
+    "collected": State("collected", "#7FB2D6", "", INK),
     "failed_qc": State("collected, failed QC", VERMILLION, "F", "white"),
     "died": State("died", "#4D4D4D", "D", "white"),
     "discharged": State("discharged", "#B3B3B3", "H", INK),
-    "withdrawn": State("consent withdrawn", BLUE, "W", "white"),
+    "withdrawn": State("no consent", BLUE, "W", "white"),
     "refused": State("refused", PURPLE, "R", INK),
     "missed": State("missed", ORANGE, "M", INK),
     "insufficient": State("insufficient material", "#F0E442", "I", INK),
     "restricted": State("restricted", GREEN, "X", "white"),
-    "no_reason": State("no reason given", "#F3C6D3", "?", INK),
-    "not_expected": State("not expected", "#F4F4F4", "", INK),
+    "no_reason": State("no row in the manifest", "#E6E6E6", "", INK),
+    "not_expected": State("not expected", "#FAFAFA", "", INK),
 }
+# What else the intake may give as a reason.
+SAME_STATE: Final = {"erase": "withdrawn", "deferred_pending": "withdrawn", "no_row": "no_reason"}
 
 
 def tabulate_availability(
@@ -79,19 +82,20 @@ def tabulate_availability(
     -------
     DataFrame
         row, layer (the microbiome by body site where the table tells them apart), visit_day, state (a key of `STATES`).
-        Visits on which nobody gave any sample are left out.
+        Visits on which nobody gave a sample for the layer are left out.
     """
     table = completeness.copy()
     table["layer"] = _site_layers(table)
     table["visit_day"] = table["visit_day"].astype(int)
-    table["state"] = np.where(table["status"] == "collected", "collected", table["reason"])
-    table.loc[table["status"] == "not_expected", "state"] = "not_expected"
-    table.loc[~table["state"].isin(list(STATES)), "state"] = "no_reason"
+    table["state"] = table["reason"].replace(SAME_STATE)
+    table.loc[table["status"] == "collected", "state"] = "collected"
+    unknown = ~table["state"].isin(list(STATES))
+    table.loc[unknown, "state"] = np.where(table.loc[unknown, "status"] == "not_expected", "not_expected", "no_reason")
     failed = _failed_samples(libraries, verdicts)
     keys = pd.MultiIndex.from_frame(table[["participant", "visit_day", "layer"]])
     table.loc[keys.isin(failed) & (table["state"] == "collected").to_numpy(), "state"] = "failed_qc"
-    seen = table.loc[table["state"].isin(["collected", "failed_qc"]), "visit_day"].unique()
-    table = table[table["visit_day"].isin(seen)]
+    given = table["state"].isin(["collected", "failed_qc"])
+    table = table[given.groupby([table["layer"], table["visit_day"]]).transform("any")].copy()
     table["row"] = table["participant"].map(surrogate_ids(table["participant"], seed, FIGURE))
     return table[["row", "layer", "visit_day", "state"]].sort_values(["row", "layer", "visit_day"], ignore_index=True)
 
@@ -112,7 +116,7 @@ def plot_availability(table: pd.DataFrame) -> Figure:
     days = {layer: sorted(table.loc[table["layer"] == layer, "visit_day"].unique()) for layer in layers}
     figure = new_figure(width=REPORT_WIDTH, height=min(MAX_HEIGHT, 1.9 + 0.13 * len(rows)))
     panels = figure.subplots(
-        1, len(layers), sharey=True, squeeze=False, width_ratios=[len(days[layer]) for layer in layers]
+        1, len(layers), sharey=True, squeeze=False, width_ratios=[max(len(days[layer]), MIN_WIDTH) for layer in layers]
     )[0]
     for axes, layer in zip(panels, layers, strict=True):
         _draw_layer(axes, table[table["layer"] == layer], rows, days[layer])
