@@ -256,10 +256,11 @@ def loading_table(layer: Layer, var: pd.DataFrame, loadings: np.ndarray) -> pd.D
 def label_table(trial: Trial) -> pd.DataFrame:
     """Return the true labels with the keys and the day-1 SOFA that a label table of the workflow carries."""
     keys = trial.people[["participant", "site", "participant_code", "country"]]
-    first = trial.visits[trial.visits["visit_day"] == "1"]
     components = [f"sofa_{name}" for name in SOFA_COMPONENTS]
-    summed = first[components].apply(pd.to_numeric).sum(axis=1).astype(int).astype(str)
-    total = first["sofa_total"].where(first["sofa_total"] != "", summed)
+    # Day 0 stands in where day 1 was not scored; the later row wins.
+    first = trial.visits[trial.visits["visit_day"].isin(["0", "1"]) & (trial.visits["sofa_respiration"] != "")]
+    first = first.drop_duplicates(["site", "participant_code"], keep="last")
+    total = first[components].astype(int).sum(axis=1).astype(str)
     baseline = pd.Series(total.to_numpy(), index=first["site"] + "-" + first["participant_code"])
     labels = keys.merge(true_labels(trial), on="participant", validate="one_to_one")
     return labels.assign(sofa_baseline=labels["participant"].map(baseline).fillna(""))

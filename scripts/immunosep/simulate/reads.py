@@ -213,7 +213,9 @@ def write_amplicons(
         )
         remember(digests, files, found, out)
         parts.append(
-            pd.DataFrame({"library": record["library"], "genus": list(GENERA), "fraction": counts / counts.sum()})
+            pd.DataFrame(
+                {"library": record["library"], "genus": list(GENERA), "fraction": counts / max(counts.sum(), 1)}
+            )
         )
     table = pd.concat(parts, ignore_index=True)
     return table[table["fraction"] > 0], digests
