@@ -88,7 +88,7 @@ def _intake(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries
     check_rows(table, around)
     check_across(table)
     people = clinical.participants
-    if people:
+    if people and table.rows:
         check_against_participants(table, people)
     findings = in_order([*findings, *table.findings])
     if errors(findings):

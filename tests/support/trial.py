@@ -1,0 +1,144 @@
+"""A tiny good trial on the disk, for the tests of the intake to break."""
+
+from pathlib import Path
+
+from immunosep.checks import columns_of
+from immunosep.intake import check_inputs
+
+SCHEDULE = {"omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "sofa_days": list(range(1, 16)), "screening_day": 0}
+FIRST = {"site": "GR03", "participant_code": "012345678"}
+SECOND = {"site": "RO06", "participant_code": "987654321"}
+
+
+def sample(person, day, layer, assay, specimen, **more):
+    """Return a manifest row of a collected sample with its two FASTQ files, or its entry of the NPX table."""
+    stem = f"{person['site']}-{person['participant_code']}-D{int(day):02d}-{assay}-{specimen}"
+    row = {
+        "site": person["site"],
+        "sample_code": person["participant_code"],
+        "participant_code": person["participant_code"],
+        "visit_day": day,
+        "layer": layer,
+        "assay": assay,
+        "specimen": specimen,
+        "sample_type": "sample",
+        "batch": "B1",
+        "plate": "P1",
+        "well": "A01",
+        "run": "R1",
+        "collected": "yes",
+    }
+    if layer == "proteome":
+        row |= {"table": "raw/npx.csv", "table_id": stem}
+    else:
+        row |= {"fastq_1": f"raw/{stem}_R1.fastq.gz", "fastq_2": f"raw/{stem}_R2.fastq.gz"}
+    return row | more
+
+
+def control(kind, well):
+    """Return a manifest row of a 16S control."""
+    stem = f"raw/{kind}_{well}"
+    files = {"fastq_1": f"{stem}_R1.fastq.gz", "fastq_2": f"{stem}_R2.fastq.gz"}
+    names = {"layer": "microbiome", "assay": "16s", "sample_type": kind, "batch": "MB01", "well": well, "run": "R1"}
+    return names | files | {"collected": "yes"}
+
+
+class Trial:
+    """Tables as lists of dicts; `check` writes them below `folder` and runs the intake on them."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.manifest = [
+            sample(FIRST, "1", "rna", "rnaseq", "whole_blood", strandedness="ISR", pre_dose="yes"),
+            sample(FIRST, "1", "rna", "rnaseq", "whole_blood", strandedness="ISR", pre_dose="yes", run="R2")
+            | {"fastq_1": "raw/lane2_R1.fastq.gz", "fastq_2": "raw/lane2_R2.fastq.gz"},
+            sample(FIRST, "4", "atac", "atacseq", "pbmc"),
+            sample(SECOND, "1", "rna", "rnaseq", "whole_blood"),
+            sample(SECOND, "1", "proteome", "olink", "plasma"),
+            sample(SECOND, "4", "microbiome", "16s", "nares"),
+            sample(SECOND, "4", "microbiome", "16s", "oral"),
+            sample(SECOND, "7", "rna", "rnaseq", "whole_blood", collected="no", missing_reason="missed")
+            | {"fastq_1": "", "fastq_2": ""},
+            control("negative_control", "A01"),
+            control("positive_control", "B01"),
+        ]
+        self.sites = [{"site": "GR03", "country": "GR"}, {"site": "RO06", "country": "RO"}]
+        person = {
+            "age_years": "70",
+            "sex": "F",
+            "infection": "CAP;BSI",
+            "randomised": "yes",
+            "dosed": "yes",
+            "per_protocol": "yes",
+            "last_contact_day": "90",
+            "consent": "consented",
+        }
+        self.participants = [FIRST | person | {"country": "GR"}, SECOND | person | {"country": "RO"}]
+        sofa = {
+            "sofa_total": "9",
+            "sofa_respiration": "3",
+            "sofa_coagulation": "1",
+            "sofa_liver": "2",
+            "sofa_cardiovascular": "1",
+            "sofa_cns": "0",
+            "sofa_renal": "2",
+        }
+        self.visits = [
+            FIRST | sofa | {"visit_day": "1", "ferritin": "4420.5", "ferritin_unit": "ng/mL"},
+            FIRST | {"visit_day": "2", "sofa_total": "8", "haemoglobin_g_dl": "8.125", "lymphocytes_10e9_l": "0.8"},
+            SECOND | {"visit_day": "1", "sofa_total": "5", "hladr": "4999", "hladr_unit": "receptors_per_cell"},
+        ]
+        self.config = {
+            "role": "blinded",
+            "manifest": str(self.folder / "manifest.tsv"),
+            "sites": str(self.folder / "sites.tsv"),
+            "data_root": str(self.folder),
+            "layers": {},
+            "schedule": SCHEDULE,
+            "clinical": {
+                "participants": str(self.folder / "clinical" / "participants.tsv"),
+                "visits": str(self.folder / "clinical" / "visits.tsv"),
+                "labels": None,
+            },
+            "sealed": {
+                "classification": str(self.folder / "sealed" / "classification.tsv"),
+                "allocation": str(self.folder / "sealed" / "allocation.tsv"),
+            },
+        }
+
+    def write(self):
+        """Write tables and raw files; sealed tables only where a test set them."""
+        for row in self.manifest:
+            for column in ("fastq_1", "fastq_2", "table"):
+                if row.get(column):
+                    path = self.folder / row[column]
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(b"data")
+        self.write_tables()
+        return self
+
+    def write_tables(self):
+        """Write the tables only."""
+        for name in ("manifest", "sites", "participants", "visits", "classification", "allocation"):
+            rows = getattr(self, name, None)
+            if rows is not None:
+                place = {"manifest": ".", "sites": ".", "participants": "clinical", "visits": "clinical"}
+                write_tsv(self.folder / place.get(name, "sealed") / f"{name}.tsv", columns_of(name), rows)
+        return self
+
+    def check(self):
+        """Run the intake on what is written; return the libraries and the findings."""
+        return check_inputs(self.config)
+
+
+def write_tsv(path, columns, rows):
+    """Write dicts as a TSV; columns that only the rows have come last."""
+    columns = [*columns, *dict.fromkeys(c for row in rows for c in row if c not in columns)]
+    lines = ["\t".join(columns), *("\t".join(row.get(c, "") for c in columns) for row in rows)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def codes(findings):
+    """Return the sorted codes of findings."""
+    return sorted(f.code for f in findings)

@@ -1,0 +1,245 @@
+"""Reading tables of any state, judging cells, and how findings read."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from immunosep import checks
+from immunosep.checks import cell_judge, check_table, columns_of, load_schema
+from immunosep.codes import CODES
+from immunosep.findings import as_json, as_text, exit_code, finding, printable
+from immunosep.sheet import parse_sheet, read_sheet
+from support.trial import Trial, codes
+
+SCHEMAS = ("manifest", "sites", "participants", "visits", "classification", "allocation")
+SITES = "site\tcountry\nGR03\tGR\nRO06\tRO\n"
+
+
+def check(text, schema="sites"):
+    data = text if isinstance(text, bytes) else text.encode()
+    return check_table(parse_sheet(data, "t.tsv"), schema)
+
+
+def judge(name, value, schema="visits"):
+    """Code of what is wrong with one cell; empty where it is legal."""
+    spec = next(f for f in load_schema(schema)["fields"] if f["name"] == name)
+    flaw = cell_judge(spec)(value)
+    return flaw.code if flaw else ""
+
+
+def test_good_table():
+    table = check(SITES)
+    assert table.findings == []
+    assert table.rows == [{"site": "GR03", "country": "GR"}, {"site": "RO06", "country": "RO"}]
+    assert table.lines == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["file_empty"]),
+        ("\n\n", ["file_empty"]),
+        ("site\tcountry\n", ["no_rows"]),
+        (SITES.replace("\n", "\r\n"), []),
+        (SITES.replace("\n", "\r"), []),
+        (SITES + "\n\n", []),
+        (SITES + "\t\n\t\n", ["blank_row"]),
+        ("\ufeff" + SITES, ["byte_order_mark"]),
+        (SITES.encode("utf-16"), ["utf16"]),
+        (SITES.replace("GR\n", "Gr\u00e8ce\n").encode("latin-1"), ["bad_pattern", "not_utf8"]),
+        (SITES.replace("\t", ";"), ["not_tab_separated"]),
+        (SITES.replace("\t", ","), ["not_tab_separated"]),
+        ('site\tcountry\n"GR03"\t"GR"\n', []),
+        ('site\tcountry\nGR03\t"GR\nRO06\tRO\n', ["broken_quotes", "whitespace"]),
+        ("site\tcountry\tcountry\nGR03\tGR\tGR\n", ["duplicate_column"]),
+        ("site\tcountry\t\nGR03\tGR\t\n", ["unnamed_column"]),
+        ("site\tcountry\tcolour\nGR03\tGR\tred\n", ["unknown_column"]),
+        ("Site\tcountry\nGR03\tGR\n", ["unknown_column"]),
+        ("site\tcontry\nGR03\tGR\n", ["unknown_column"]),
+        ("site\nGR03\n", ["missing_column"]),
+        ("site\tcountry\nGR03\n", ["ragged_row"]),
+        ("site\tcountry\nGR03\tGR\tx\n", ["ragged_row"]),
+        ("site\tcountry\nGR03\tGR\nGR03\tGR\n", ["duplicate_key"]),
+        ("site\tcountry\tpatient name\nGR03\tGR\tx\n", ["personal_column"]),
+        ("site\tcountry\tTreatmentArm\nGR03\tGR\tx\n", ["treatment_column"]),
+        ("site\tcountry\nGR03 \tGR\n", ["whitespace"]),
+        ("site\tcountry\n\tGR\n", ["required_empty"]),
+        ("site\tcountry\nGR03\tG\x00R\n", ["whitespace"]),
+    ],
+)
+def test_state_of_a_file(text, expected):
+    assert codes(check(text).findings) == expected
+
+
+def test_misspelt_column_is_read_under_the_near_name():
+    table = check("site\tcontry\nGR03\tGR1\n")
+    assert [(f.code, f.suggestion) for f in table.findings] == [("unknown_column", "country"), ("bad_pattern", "")]
+
+
+def test_lines_are_those_of_the_file():
+    table = check("\ufeffsite\tcountry\r\n\r\nGR03\tGR\r\nRO06\t\r\n")
+    assert [(f.code, f.row, f.column) for f in table.findings if f.severity == "error"] == [
+        ("required_empty", 4, "country")
+    ]
+
+
+def test_line_of_a_byte_that_is_not_utf8():
+    assert next(f.row for f in check(b"site\tcountry\nGR03\tGR\nRO06\t\xff\n").findings if f.code == "not_utf8") == 3
+
+
+def test_missing_file_folder_and_nonsense_path(tmp_path):
+    for path in (tmp_path / "none.tsv", tmp_path, "a\x00b"):
+        assert codes(read_sheet(path).findings) == ["file_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("ferritin", "4420", ""),
+        ("ferritin", "4420.5", ""),
+        ("ferritin", "0.8", ""),
+        ("ferritin", "442.0", ""),
+        ("ferritin", "4420.500", ""),
+        ("ferritin", "12345.678", ""),
+        ("ferritin", "4.420", "ambiguous_separator"),
+        ("ferritin", "4,420", "ambiguous_separator"),
+        ("ferritin", "1.234.567", "ambiguous_separator"),
+        ("ferritin", "1,234.5", "ambiguous_separator"),
+        ("ferritin", "4 420", "ambiguous_separator"),
+        ("ferritin", "4'420", "ambiguous_separator"),
+        ("ferritin", "4420,5", "decimal_comma"),
+        ("ferritin", "0", "out_of_range"),
+        ("ferritin", "-1", "out_of_range"),
+        ("ferritin", ">40000", "not_number"),
+        ("ferritin", "4.42E+03", "not_number"),
+        ("ferritin", "1e400", "not_number"),
+        ("ferritin", "nan", "missing_token"),
+        ("ferritin", "inf", "not_number"),
+        ("ferritin", "high", "not_number"),
+        ("hladr", "5.000", "ambiguous_separator"),
+        ("hladr", "25%", "unit_percent"),
+        ("hladr_unit", "%", "unit_percent"),
+        ("hladr_unit", "percent", "unit_percent"),
+        ("hladr_unit", "receptors/cell", "unit_wrong"),
+        ("ferritin_unit", "ng/ml", "unit_wrong"),
+        ("ferritin_unit", "ng/mL", ""),
+        ("haemoglobin_g_dl", "8.125", ""),
+        ("haemoglobin_g_dl", "81", "out_of_range"),
+        ("sofa_total", "25", "out_of_range"),
+        ("sofa_total", "24", ""),
+        ("sofa_total", "9.0", "not_integer"),
+        ("sofa_total", "9" * 5000, "not_integer"),
+        ("sofa_renal", "5", "out_of_range"),
+        ("visit_day", "-1", "out_of_range"),
+        ("visit_day", "2-Sep", "personal_value"),
+        ("steroid", "Yes", "not_allowed"),
+        ("steroid", "1", "not_allowed"),
+        ("steroid", "NA", "missing_token"),
+    ],
+)
+def test_clinical_cells(column, value, expected):
+    assert judge(column, value) == expected
+
+
+@pytest.mark.parametrize(("value", "suggestion"), [("Yes", "yes"), ("1", "yes"), ("FALSE", "no"), ("0", "no"), ("x", "")])
+def test_yes_and_no_are_suggested(value, suggestion):
+    spec = {"name": "dosed", "type": "boolean"}
+    assert cell_judge(spec)(value).suggestion == suggestion
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_closed_and_documented(name):
+    schema = load_schema(name)
+    known = {"name", "type", "format", "required", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum"}
+    known |= {"unitOf", "thousands", "description", "example"}
+    names = columns_of(name)
+    assert len(set(names)) == len(names)
+    assert set(schema.get("primaryKey", [])) <= set(names)
+    for field in schema["fields"]:
+        assert set(field) <= known
+        assert field["description"]
+        assert field["type"] in ("string", "integer", "number", "boolean")
+        assert field.get("unitOf", names[0]) in names
+        if field["example"]:
+            assert cell_judge(field)(field["example"]) is None, field["name"]
+
+
+def test_every_code_is_documented_and_used():
+    source = "".join(
+        Path(checks.__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+        for module in ("checks", "clinical", "manifest_rules", "privacy", "sheet")
+    )
+    for code, entry in CODES.items():
+        assert re.fullmatch(r"[a-z0-9_]+", code)
+        assert entry.severity in ("error", "warning", "info")
+        assert entry.fix.endswith(".")
+        assert entry.why.endswith(".")
+        assert f'"{code}"' in source, f"{code} is never reported"
+
+
+def test_exit_codes():
+    warning, info = finding("single_end", "t"), finding("byte_order_mark", "t")
+    assert [exit_code(f) for f in ([], [info], [info, warning], [finding("no_rows", "t"), warning])] == [0, 0, 1, 2]
+
+
+def test_many_findings_of_a_kind_are_one_block():
+    text = as_text([finding("no_rows", "t.tsv", row, "c", "v") for row in range(2, 102)], shown=3)
+    assert text.count("ERROR no_rows") == 1
+    assert text.count("To mend") == 1
+    assert "lines 5, 6," in text
+    assert "101" in text
+    assert "100 error(s), 0 warning(s), 0 note(s)." in text
+
+
+def test_values_cannot_act_on_a_terminal():
+    assert "\x1b" not in printable("\x1b[2Jx")
+    assert len(printable("x" * 1000)) == 60
+
+
+def test_findings_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        finding("no_rows", "t").row = 3
+
+
+CELL = st.text(max_size=8)
+ANY_TABLE = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.sampled_from(SCHEMAS).flatmap(
+        lambda name: st.lists(
+            st.lists(CELL, min_size=len(columns_of(name)), max_size=len(columns_of(name))), min_size=1, max_size=3
+        ).map(lambda rows: "\n".join("\t".join(cells) for cells in [columns_of(name), *rows]).encode("utf-8", "replace"))
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=ANY_TABLE, schema=st.sampled_from(SCHEMAS))
+def test_any_bytes_give_findings_and_no_traceback(data, schema):
+    table = check_table(parse_sheet(data, "t.tsv"), schema)
+    assert len(table.rows) == len(table.lines)
+    json.dumps(as_json(table.findings))
+    assert as_text(table.findings).endswith(".")
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_cell_of_a_trial_may_be_anything(data, tmp_path):
+    trial = Trial(tmp_path)
+    trial.write()
+    for _ in range(data.draw(st.integers(1, 4))):
+        rows = getattr(trial, data.draw(st.sampled_from(["manifest", "sites", "participants", "visits"])))
+        row = data.draw(st.sampled_from(rows))
+        row[data.draw(st.sampled_from(sorted(row)))] = data.draw(
+            st.one_of(
+                st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+                st.sampled_from(["0", "-1", "1e9", "NaN", "../x", "/etc/passwd", "yes", "no", "٣", "1,5"]),
+            )
+        )
+    libraries, findings = trial.write_tables().check()
+    assert (exit_code(findings) == 2) == (len(libraries) == 0)
+    assert as_text(findings)
