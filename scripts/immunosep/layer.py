@@ -74,7 +74,7 @@ def metric_table(metrics: pd.DataFrame) -> pd.DataFrame:
         Columns library, metric, value (float), sorted by library, the metrics in the order of the columns.
     """
     wide = metrics.rename_axis(index="library", columns="metric").sort_index()
-    return wide.astype("float64").stack().dropna().to_frame("value").reset_index()
+    return pd.DataFrame({"value": wide.astype("float64").stack().dropna()}).reset_index()
 
 
 def definer_symbols(gene_sets: pd.DataFrame) -> frozenset[str]:
