@@ -63,7 +63,7 @@ rule plot_availability:
     log:
         "logs/report/plot_availability.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000),
@@ -87,7 +87,7 @@ rule plot_endotype_plane:
     log:
         "logs/report/plot_endotype_plane.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -112,7 +112,7 @@ rule plot_layer_qc:
     log:
         "logs/report/plot_layer_qc/{layer}.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000),
@@ -138,7 +138,7 @@ rule plot_layer_pca:
     log:
         "logs/report/plot_layer_pca/{modality}.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(2000, per_input=20),
@@ -165,7 +165,7 @@ rule plot_mofa_variance:
     log:
         "logs/report/plot_mofa_variance.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -187,7 +187,7 @@ rule plot_factor_associations:
     log:
         "logs/report/plot_factor_associations.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -212,7 +212,7 @@ rule plot_roc:
     log:
         "logs/report/plot_roc/{task}.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=scaled_mem_mb(1000),
@@ -237,7 +237,7 @@ rule plot_calibration:
     log:
         "logs/report/plot_calibration/{task}.log",
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/base.yaml"
     threads: 1
     resources:
         mem_mb=1000,

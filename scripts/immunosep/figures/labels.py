@@ -156,7 +156,8 @@ def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: f
     dots = dot_style(len(table))
     size = 1.4 * float(dots["markersize"])
     handles: list[Line2D] = []
-    for name, style in styles.items():
+    # MALS last and so on top: its triangles leave a dot below them in sight.
+    for name, style in reversed(styles.items()):
         chosen = table["endotype"] == name
         axes.plot(
             x[chosen],
@@ -169,7 +170,7 @@ def _draw_participants(axes: Axes, table: pd.DataFrame, x_edge: float, y_edge: f
             zorder=3,
             **{**dots, "markersize": size},
         )
-        handles.append(Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=name))
+        handles.insert(0, Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=name))
     both = table["both_criteria"]
     ring: dict[str, Any] = {
         "linestyle": "",

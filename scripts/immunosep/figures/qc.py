@@ -26,6 +26,7 @@ from immunosep.figures.style import (
 )
 
 COLUMNS: Final = 3
+FEW: Final = 150  # dots in a panel
 THRESHOLDS: Final = ("warn_below", "fail_below", "warn_above", "fail_above")
 # metric -> (axis label, logarithmic axis)
 METRICS: Final = {
@@ -121,7 +122,7 @@ def plot_qc(table: pd.DataFrame, *, layer: str, seed: int) -> Figure:
     title = f"{layer_title(layer)}: technical quality (N = {len(libraries)} libraries, {failed} failed)"
     if not metrics:
         return note_figure(title, "No metric to judge")
-    columns = min(COLUMNS, len(metrics))
+    columns = 2 if len(metrics) == 4 else min(COLUMNS, len(metrics))
     rows = math.ceil(len(metrics) / columns)
     figure = new_figure(height=0.9 + 2.3 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -162,8 +163,9 @@ def _draw_metric(
             )
     medians = rows.groupby("batch")["value"].median()
     centres = np.array([batches.index(batch) for batch in medians.index], dtype=float)
-    axes.hlines(medians.to_numpy(), centres - 0.34, centres + 0.34, color="white", linewidth=3.0, zorder=4)
-    axes.hlines(medians.to_numpy(), centres - 0.34, centres + 0.34, color=INK, linewidth=1.4, zorder=4)
+    # Behind few dots, which it must not hide; before many, which would hide it.
+    ends = (medians.to_numpy(), centres - 0.34, centres + 0.34)
+    axes.hlines(*ends, color=INK, linewidth=1.4, zorder=2 if len(rows) <= FEW else 4)
     if logarithmic and (value > 0).any():
         _set_log_scale(axes, value)
     _draw_thresholds(axes, rows.iloc[0])
@@ -218,6 +220,6 @@ def _legend() -> list[Line2D]:
             [], [], linestyle="", marker="X", markersize=7, color=VERDICT_COLOURS["fail"], label="fails this metric"
         ),
         Line2D([], [], linestyle="", marker="X", markersize=7, color=VERDICT_COLOURS["pass"], label="fails another"),
-        Line2D([], [], color=VERDICT_COLOURS["warn"], linestyle="--", label="warn"),
-        Line2D([], [], color=VERDICT_COLOURS["fail"], label="fail"),
+        Line2D([], [], color=VERDICT_COLOURS["warn"], linestyle="--", label="warn limit"),
+        Line2D([], [], color=VERDICT_COLOURS["fail"], label="fail limit"),
     ]
