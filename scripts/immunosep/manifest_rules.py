@@ -329,6 +329,8 @@ def _check_course(table: Table, index: int, record: Row) -> None:
     if record["death_day"].isdigit() and day > int(record["death_day"]):
         problem = f"sample of day {day}; the participant died on day {record['death_day']}"
         table.add("sample_after_death", index, "visit_day", problem)
+    if record["consent"] == "withdrawn" and not record["withdrawn_day"]:
+        return  # Told where the participants are checked.
     reason, from_day = consent_limit(record)
     if reason and day >= from_day:
         code = "sample_after_withdrawal" if reason == "withdrawn" else "sample_without_consent"

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.trial import Trial, codes
+
 from immunosep import checks
 from immunosep.checks import cell_judge, check_table, columns_of, load_schema
 from immunosep.codes import CODES
 from immunosep.findings import as_json, as_text, exit_code, finding, printable
 from immunosep.sheet import parse_sheet, read_sheet
-from support.trial import Trial, codes
 
 SCHEMAS = ("manifest", "sites", "participants", "visits", "classification", "allocation")
 SITES = "site\tcountry\nGR03\tGR\nRO06\tRO\n"
@@ -145,7 +146,9 @@ def test_clinical_cells(column, value, expected):
     assert judge(column, value) == expected
 
 
-@pytest.mark.parametrize(("value", "suggestion"), [("Yes", "yes"), ("1", "yes"), ("FALSE", "no"), ("0", "no"), ("x", "")])
+@pytest.mark.parametrize(
+    ("value", "suggestion"), [("Yes", "yes"), ("1", "yes"), ("FALSE", "no"), ("0", "no"), ("x", "")]
+)
 def test_yes_and_no_are_suggested(value, suggestion):
     spec = {"name": "dosed", "type": "boolean"}
     assert cell_judge(spec)(value).suggestion == suggestion
@@ -212,7 +215,9 @@ ANY_TABLE = st.one_of(
     st.sampled_from(SCHEMAS).flatmap(
         lambda name: st.lists(
             st.lists(CELL, min_size=len(columns_of(name)), max_size=len(columns_of(name))), min_size=1, max_size=3
-        ).map(lambda rows: "\n".join("\t".join(cells) for cells in [columns_of(name), *rows]).encode("utf-8", "replace"))
+        ).map(
+            lambda rows: "\n".join("\t".join(cells) for cells in [columns_of(name), *rows]).encode("utf-8", "replace")
+        )
     ),
 )
 

@@ -1,11 +1,14 @@
 """The manifest: names, index, rules within and across rows, files on the disk."""
 
-import os
 import random
+from pathlib import Path
 
 import pytest
+from support.trial import FIRST, SECOND, Trial, codes, sample
+
 from immunosep.errors import InputError
 from immunosep.intake import (
+    _intake,
     check_inputs,
     load_libraries,
     tabulate_completeness,
@@ -13,7 +16,6 @@ from immunosep.intake import (
     write_library_table,
 )
 from immunosep.manifest import FileSet, Libraries, library_name
-from support.trial import FIRST, SECOND, Trial, codes, sample
 
 
 @pytest.fixture
@@ -132,7 +134,8 @@ def test_one_mistake_gives_one_finding(trial, mistake):
     trial.write_tables()
     found = one(trial)
     assert (found.code, found.row, found.column, found.severity) == (code, index + 2, column, "error")
-    assert found.fix and found.problem
+    assert found.fix
+    assert found.problem
 
 
 def test_near_names_are_suggested(trial):
@@ -297,7 +300,10 @@ def test_participants_and_manifest_are_compared_both_ways(trial):
     trial.participants[1]["participant_code"] = "111111111"
     trial.visits[2]["participant_code"] = "111111111"
     _, findings = trial.write().check()
-    assert [(f.code, f.severity) for f in findings] == [("not_in_manifest", "warning"), ("not_in_participants", "warning")]
+    assert [(f.code, f.severity) for f in findings] == [
+        ("not_in_manifest", "warning"),
+        ("not_in_participants", "warning"),
+    ]
 
 
 def test_ten_mistakes_give_ten_findings(trial):
@@ -361,7 +367,10 @@ def test_index_does_not_depend_on_row_order(trial):
 def test_manifest_may_be_absent_only_where_every_layer_has_a_matrix(trial):
     trial.write()
     trial.config["manifest"] = None
-    trial.config["layers"] = {"rna": {"enabled": True, "matrix": "rna.h5ad"}, "atac": {"enabled": False, "matrix": None}}
+    trial.config["layers"] = {
+        "rna": {"enabled": True, "matrix": "rna.h5ad"},
+        "atac": {"enabled": False, "matrix": None},
+    }
     assert len(check_inputs(trial.config)[0]) == 0
     trial.config["layers"]["atac"]["enabled"] = True
     with pytest.raises(InputError, match="atac start from raw files"):
@@ -371,13 +380,9 @@ def test_manifest_may_be_absent_only_where_every_layer_has_a_matrix(trial):
 def test_completeness_names_every_gap(trial):
     trial.participants[1] |= {"death_day": "15", "last_contact_day": "15"}
     trial.write()
-    from immunosep.intake import _intake
-
     libraries, clinical, _ = _intake(trial.config)
     rows = tabulate_completeness(libraries, clinical, [1, 7, 90])
-    state = {
-        (r["participant"], r["visit_day"], r["layer"], r["specimen"]): (r["status"], r["reason"]) for r in rows
-    }
+    state = {(r["participant"], r["visit_day"], r["layer"], r["specimen"]): (r["status"], r["reason"]) for r in rows}
     assert len(rows) == 2 * 3 * 5  # participants, days, feature spaces
     assert state["GR03-012345678", "1", "rna", ""] == ("collected", "")
     assert state["GR03-012345678", "7", "rna", ""] == ("missing", "no_row")
@@ -408,6 +413,6 @@ def test_reports_are_written_whole_or_not_at_all(trial):
 
 def test_unreadable_manifest_is_one_finding(trial):
     trial.write()
-    os.remove(trial.config["manifest"])
+    Path(trial.config["manifest"]).unlink()
     found = one(trial)
     assert (found.code, found.file) == ("file_unreadable", trial.config["manifest"])
