@@ -97,7 +97,7 @@ def make_cohort(config: dict[str, Any], folder: Path) -> str:
     stamp = folder / STAMP
     if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")).get("sha256") == digest:
         return f"{folder} is up to date."
-    from immunosep.simulate import simulate_reads
+    from immunosep.simulate.reads import simulate_reads
 
     partial = folder.with_name(folder.name + ".partial")
     if partial.exists():

@@ -2,7 +2,7 @@
 
 import pytest
 from immunosep.config import load_config
-from immunosep.simulate import write_design
+from immunosep.simulate.reads import write_design
 from support.runs import DEMO, ROOT
 
 
