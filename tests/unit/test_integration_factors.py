@@ -51,7 +51,12 @@ def joined():
         var = pd.DataFrame({"symbol": [f"G{i}" for i in range(size)]}, index=[f"{name}_{i}" for i in range(size)])
         modalities[name] = to_observations(anndata.AnnData(values.astype(np.float32), obs=obs, var=var), name, name)
     labels = pd.DataFrame(
-        {"participant": [n[:-4] for n in names], "response": np.where(factor > 0, "yes", "no"), "sofa_baseline": "9"}
+        {
+            "participant": [n[:-4] for n in names],
+            "response": np.where(factor > 0, "yes", "no"),
+            "sofa_baseline": "9",
+            "response_rule": names,
+        }
     )
     return assemble(modalities, labels), factor
 
@@ -91,7 +96,7 @@ def test_shared_factor_and_batch_are_found_and_associated(joined, trained):
     assert (response["kind"], response["test"], response["n"]) == ("label", "kruskal", 40)
     assert response["q_value"] < 0.01
     # One value only: no test. A metric of one layer is tested on that layer's rows.
-    assert "sofa_baseline" not in set(found["variable"])
+    assert not {"sofa_baseline", "response_rule"} & set(found["variable"])
     assert set(found.loc[found["variable"] == "proteome:qc_depth", "n"]) == {35}
 
 

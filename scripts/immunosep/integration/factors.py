@@ -1,6 +1,7 @@
 """The tables around a factor model: factors, top weights, variance explained, associations."""
 
 import logging
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +19,10 @@ logger = logging.getLogger(__name__)
 #: obs columns of the layers that describe how a library was made, not the patient.
 TECHNICAL = ("batch", "plate", "run", "site", "country", "visit_day")
 CLINICAL = ("age_years", "sex", "sofa_baseline")
-#: Label-table columns that are no labels.
-NOT_LABELS = ("participant", "site", "participant_code", "country", "baseline_source")
+#: Label-table columns that say how a label came about, or who the participant is.
+NOT_LABELS = re.compile(
+    r"participant|participant_code|site|country|visit_day|baseline_source|.*_rule|n_days_.*|locf_.*"
+)
 #: A variable is tested with at least this many samples; below it a p value says nothing.
 MIN_SAMPLES = 8
 
@@ -168,7 +171,7 @@ def observation_variables(data: MuData, participants: pd.DataFrame | None) -> pd
         for name in CLINICAL:
             if name in indexed:
                 columns[f"clinical|{name}"] = data.obs["participant"].map(indexed[name])
-    for name in data.obs.columns.difference(["visit_day", *NOT_LABELS], sort=False):
+    for name in (name for name in data.obs if not NOT_LABELS.fullmatch(name)):
         kind = "clinical" if name in CLINICAL else "label"
         columns.setdefault(f"{kind}|{name}", data.obs[name])
     return pd.DataFrame(columns, index=data.obs_names)
