@@ -157,10 +157,20 @@ def _block(code: str, group: list[Finding], shown: int | None) -> Iterator[str]:
         yield f"  {place}:{value} {item.problem}{'' if item.problem.endswith(('.', '?')) else '.'}{hint}"
     rest = group[len(said) :]
     for file in sorted({item.file for item in rest}):
-        rows = ", ".join(str(item.row) for item in rest if item.file == file)
-        yield f"  and {file}, lines {rows}"
+        yield f"  and {file}, lines {_ranges(item.row for item in rest if item.file == file)}"
     for fix in dict.fromkeys(item.fix for item in said):
         yield f"  To mend: {fix}"
+
+
+def _ranges(rows: Iterable[int]) -> str:
+    """Write every row, neighbours as a range: ``3, 5-9``."""
+    spans: list[list[int]] = []
+    for row in sorted(set(rows)):
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in spans)
 
 
 def row_list(rows: Iterable[int]) -> str:
