@@ -1,0 +1,44 @@
+"""A report that is sent around holds no participant code."""
+
+import zipfile
+
+from immunosep.report import mask_codes
+
+TEXT = (
+    '"input": ["results/rna/GR03-012345678-D04-rna/quant.sf", "raw/DE01-012345678-D01-rna_L001_1.fastq.gz"], '
+    'bare 012345678, tube GR03-987654321, alphabet "0123456789abcdef", another number 111222333, share 0.012345678'
+)
+
+
+def make(path, **members):
+    with zipfile.ZipFile(path, "w") as handle:
+        for name, content in members.items():
+            handle.writestr(name.replace("__", "."), content)
+
+
+def test_codes_are_replaced_and_nothing_else(tmp_path):
+    path = tmp_path / "report.zip"
+    picture = b"\x89PNG 012345678"
+    make(path, report__html=TEXT, a__png=picture)
+    known = [("GR03", "012345678"), ("DE01", "012345678"), ("GR03", "987654321")]
+    assert mask_codes(path, known, seed=1) == 4
+    with zipfile.ZipFile(path) as handle:
+        text = handle.read("report.html").decode()
+        assert handle.read("a.png") == picture  # a picture has no text; figures are checked when they are saved
+    for site, code in known:
+        assert f"{site}-{code}" not in text
+    assert '"0123456789abcdef", another number 111222333, share 0.012345678' in text
+    masked = [part.split("/")[-1] for part in text.split('"')[3].split("-D04")[:1]]
+    other = text.split('"')[5].removeprefix("raw/").split("-D01")[0]
+    assert masked[0] != other  # the same code at two sites is two people
+    assert masked[0].startswith("P")
+    assert other.startswith("P")
+
+
+def test_masking_twice_changes_nothing(tmp_path):
+    path = tmp_path / "report.zip"
+    make(path, report__html=TEXT)
+    mask_codes(path, [("GR03", "012345678")], seed=1)
+    first = zipfile.ZipFile(path).read("report.html")
+    assert mask_codes(path, [("GR03", "012345678")], seed=1) == 0
+    assert zipfile.ZipFile(path).read("report.html") == first
