@@ -4,7 +4,7 @@ Schemas are compact JSON files (``workflow/schemas/<table>.json``). A field has 
 number, boolean), optionally a `format` (code, path), `required`, `enum`, `pattern`, `minimum`, `exclusiveMinimum`,
 `maximum`, `unitOf` (it holds the unit of that column), `thousands` (its values are so large that a separator could be
 one of thousands), and a `description` and an `example` for people. A schema may name a `primaryKey` and ask for
-`allColumns`.
+`allColumns`; one that says `mayBeEmpty` describes a table that a cohort may have no rows for.
 """
 
 import difflib
@@ -106,6 +106,8 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
     if not sheet.header:
         return table
     positions = _check_header(sheet, schema, table)
+    if not sheet.rows:
+        table.findings.append(finding("table_without_rows" if schema.get("mayBeEmpty") else "no_rows", sheet.file))
     names = [f["name"] for f in schema["fields"]]
     width = len(sheet.header)
     empty = dict.fromkeys(names, "")

@@ -42,6 +42,11 @@ CODES: dict[str, Code] = {
     "no_rows": _error(
         "table has a header but no rows", "There is nothing to work on.", "Fill in the rows, or leave the table out."
     ),
+    "table_without_rows": _warning(
+        "table has a header but no rows",
+        "Legal for a cohort without such data; every label that needs the table will be missing.",
+        "Nothing to do if that is so; else check that the table was exported whole.",
+    ),
     "byte_order_mark": _info(
         "file begins with a byte order mark",
         "Windows programs write this invisible mark; it is read over.",

@@ -116,6 +116,12 @@ def test_no_false_alarm_in_the_participants(trial, changes):
     assert found(trial) == []
 
 
+def test_a_cohort_may_have_no_visits(trial):
+    trial.visits = []
+    assert found(trial) == [("table_without_rows", 0, "")]
+    assert read_clinical(trial.config).visits == ()
+
+
 def test_visit_after_death(trial):
     trial.participants[1] |= {"death_day": "4", "last_contact_day": "4"}
     trial.visits[2]["visit_day"] = "5"
