@@ -54,12 +54,15 @@ def mask_codes(report: str | Path, codes: Iterable[tuple[str, str]], seed: int) 
         bare = whole.removesuffix(code) + surrogates[code]
         return surrogates.get(whole, bare)
 
-    with atomic_path(report) as temporary:
-        with zipfile.ZipFile(report) as source, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
-            for member in source.infolist():
-                content = source.read(member)
-                if Path(member.filename).suffix in TEXTS:
-                    content = _NAME.sub(surrogate, content)
-                target.writestr(member, content)
+    with (
+        atomic_path(report) as temporary,
+        zipfile.ZipFile(report) as source,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for member in source.infolist():
+            content = source.read(member)
+            if Path(member.filename).suffix in TEXTS:
+                content = _NAME.sub(surrogate, content)
+            target.writestr(member, content)
     logger.info("%s: %d codes masked", Path(report).name, replaced)
     return replaced
