@@ -21,11 +21,13 @@ all_sequences <- if (length(runs) == 0) {
   mergeSequenceTables(tables = runs, repeats = "sum", orderBy = "abundance")
 }
 # An order that depends on nothing but the data: most reads first, ties by the sequence.
-all_sequences <- all_sequences[
-  order(rownames(all_sequences), method = "radix"),
-  order(-colSums(all_sequences), colnames(all_sequences), method = "radix"),
-  drop = FALSE
-]
+if (length(all_sequences) > 0) {
+  all_sequences <- all_sequences[
+    order(rownames(all_sequences), method = "radix"),
+    order(-colSums(all_sequences), colnames(all_sequences), method = "radix"),
+    drop = FALSE
+  ]
+}
 
 chimeric <- if (ncol(all_sequences) > 0) {
   isBimeraDenovoTable(all_sequences, multithread = multithread, verbose = TRUE)
@@ -38,14 +40,14 @@ cells <- which(all_sequences > 0, arr.ind = TRUE)
 cells <- cells[order(cells[, "row"], cells[, "col"]), , drop = FALSE]
 write_table(
   data.frame(
-    library = rownames(all_sequences)[cells[, "row"]],
-    sequence = colnames(all_sequences)[cells[, "col"]],
+    library = as.character(rownames(all_sequences)[cells[, "row"]]),
+    sequence = as.character(colnames(all_sequences)[cells[, "col"]]),
     count = all_sequences[cells]
   ),
   snakemake@output[["counts"]]
 )
 
 write_table(
-  data.frame(sequence = colnames(all_sequences), chimera = ifelse(chimeric, "yes", "no")),
+  data.frame(sequence = as.character(colnames(all_sequences)), chimera = ifelse(chimeric, "yes", "no")),
   snakemake@output[["sequences"]]
 )

@@ -81,7 +81,7 @@ def test_all_absent_samples_are_told_at_once_with_lost_zeros():
     with pytest.raises(InputError) as error:
         match_libraries({"npx.csv": table}, library_table(["0012", "77"]))
     lines = str(error.value).splitlines()
-    assert "leading zeros were lost" in lines[0] and "it has 12" in lines[0]
+    assert "it has 12: the leading zeros were lost" in lines[0]
     assert "no SampleID 77 (L-77)" in lines[1]
     assert len(lines) == 3
 
