@@ -165,8 +165,13 @@ def _print_summary(config: dict[str, Any], report: Path) -> None:
 
     lines = summarise(Path("results"), config)
     width = max(len(label) for label, _ in lines)
-    _say("\n".join([f"Report: {report.resolve()} (unzip it and open report.html)", *(f"  {a:<{width}}  {b}" for a, b in lines)]))
+    _say(
+        "\n".join(
+            [f"Report: {report.resolve()} (unzip it and open report.html)", *(f"  {a:<{width}}  {b}" for a, b in lines)]
+        )
+    )
 
 
 def _say(text: str) -> None:
-    print(f"\n{text}", flush=True)  # the command's own words to its user
+    sys.stdout.write(f"\n{text}\n")
+    sys.stdout.flush()

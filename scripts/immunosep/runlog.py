@@ -1,9 +1,11 @@
 """What every rule script does around its one library call: log to the rule's file, and end clearly."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 
 from immunosep.errors import InputError
 
@@ -28,7 +30,7 @@ def rule_logging(log_path: str) -> Iterator[None]:
         With code 1 when the block raises `InputError`; its message stands in the log and on the console, without a
         traceback. Any other error is logged with its traceback and raised again.
     """
-    with open(log_path, "w", encoding="utf-8", buffering=1) as handle:
+    with Path(log_path).open("w", encoding="utf-8", buffering=1) as handle:
         logging.basicConfig(
             stream=handle, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
         )
@@ -38,7 +40,8 @@ def rule_logging(log_path: str) -> Iterator[None]:
                 yield
         except InputError as error:
             logger.error("%s", error)
-            print(f"\n{error}\n", file=console, flush=True)
+            console.write(f"\n{error}\n\n")
+            console.flush()
             sys.exit(1)
         except Exception:
             logger.exception("unexpected error")
@@ -48,8 +51,6 @@ def rule_logging(log_path: str) -> Iterator[None]:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Hold BLAS and OpenMP pools to one thread, where a pool is loaded now or later."""
-    import os
-
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"
     from threadpoolctl import threadpool_limits

@@ -1,6 +1,7 @@
-"""A cohort of empty files: enough for Snakemake to plan on, made in a second."""
+"""A cohort of placeholder files: enough for Snakemake to plan on, made in a second."""
 
 import pytest
+
 from immunosep.config import load_config
 from immunosep.simulate.reads import write_design
 from support.runs import DEMO, ROOT
@@ -8,8 +9,12 @@ from support.runs import DEMO, ROOT
 
 @pytest.fixture(scope="session")
 def design(tmp_path_factory):
-    """Working folder with the demonstration's tables and empty raw files."""
+    """Working folder with the demonstration's tables and raw files of one byte."""
     folder = tmp_path_factory.mktemp("design")
     config = load_config(ROOT / "config/config.yaml", DEMO)
-    write_design(config, folder / "resources/demo", config["seed"])
+    cohort = folder / "resources/demo"
+    write_design(config, cohort, config["seed"])
+    for path in [*(cohort / "raw").rglob("*"), *(cohort / "reference").rglob("*")]:
+        if path.is_file() and not path.stat().st_size:
+            path.write_bytes(b"\n")
     return folder

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.runs import CACHE, CORES, SMALL, assert_success, copy_project, fresh, run_demo
 
 

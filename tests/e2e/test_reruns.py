@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from support.runs import SMALL, planned_jobs, snakemake
 
 AGGREGATES_OF_RNA = {

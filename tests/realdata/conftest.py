@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.runs import ROOT
 
 SHARED = ROOT.parent / "shared" / "data"

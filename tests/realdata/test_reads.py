@@ -1,14 +1,12 @@
 """RNA-seq, ATAC-seq and 16S reads of others through the same workflow, against what is known of them."""
 
-import csv
 import io
 import tarfile
 
-import numpy as np
 import pandas as pd
 import pytest
-from support.realdata import OVERLAYS, run_layer, working_folder
-from support.runs import ROOT
+
+from support.realdata import run_layer, working_folder
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from support.trial import Trial
 
 SCRIPTS = Path(__file__).parents[2] / "scripts" / "intake"

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import yaml
 from docutils.core import publish_doctree
+
+from immunosep.io import read_table, write_h5ad, write_table
 from support.figure_inputs import (
     CUTS,
     THRESHOLDS,
@@ -24,8 +26,6 @@ from support.figure_inputs import (
     variance_table,
     verdict_table,
 )
-
-from immunosep.io import read_table, write_h5ad, write_table
 
 ROOT = Path(__file__).parents[2]
 RULES = (ROOT / "workflow/rules/report.smk").read_text()

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.trial import Trial, codes
 
 from immunosep import checks
 from immunosep.checks import cell_judge, check_table, columns_of, load_schema
 from immunosep.codes import CODES
 from immunosep.findings import as_json, as_text, exit_code, finding, printable
 from immunosep.sheet import parse_sheet, read_sheet
+from support.trial import Trial, codes
 
 SCHEMAS = ("manifest", "sites", "participants", "visits", "classification", "allocation")
 SITES = "site\tcountry\nGR03\tGR\nRO06\tRO\n"

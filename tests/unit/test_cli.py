@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.trial import Trial
 
 from immunosep import cli
 from immunosep.codes import CODES
 from immunosep.errors import InputError
+from support.trial import Trial
 
 SCRIPTS = Path(cli.__file__).parents[1]
 

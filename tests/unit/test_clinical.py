@@ -5,10 +5,10 @@ import io
 from pathlib import Path
 
 import pytest
-from support.trial import FIRST, SECOND, Trial, codes
 
 from immunosep.clinical import may_open, read_clinical
 from immunosep.errors import InputError
+from support.trial import FIRST, SECOND, Trial, codes
 
 VALUES = {"ferritin": "5000", "ferritin_unit": "ng/mL", "hladr": "3000", "hladr_unit": "receptors_per_cell"}
 

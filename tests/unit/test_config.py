@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from immunosep.config import check_config, defaults, load_config, load_schema, overlay, require_references
 from immunosep.errors import InputError
 

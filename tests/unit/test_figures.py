@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
+from immunosep.figures import availability, embedding, factors, labels, performance, qc, style
 from support.figure_inputs import (
     CUTS,
     PARTICIPANTS,
@@ -27,8 +29,6 @@ from support.figure_inputs import (
     variance_table,
     verdict_table,
 )
-
-from immunosep.figures import availability, embedding, factors, labels, performance, qc, style
 
 ENDINGS = (*style.FORMATS, "tsv")
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+
 from immunosep.io import atomic_path, read_table, write_json, write_table
 
 
@@ -27,9 +28,14 @@ def test_floats_that_differ_below_the_precision_give_equal_bytes(tmp_path):
 def test_a_failed_writer_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_halfway():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
 

@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-from support.trial import FIRST, SECOND, Trial, codes, sample
 
 from immunosep.errors import InputError
 from immunosep.intake import (
@@ -16,6 +15,7 @@ from immunosep.intake import (
     write_library_table,
 )
 from immunosep.manifest import FileSet, Libraries, library_name
+from support.trial import FIRST, SECOND, Trial, codes, sample
 
 
 @pytest.fixture

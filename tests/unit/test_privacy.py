@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from support.trial import Trial
 
 from immunosep.findings import as_json, as_text, mask
 from immunosep.intake_page import render_page
 from immunosep.privacy import column_risk, value_risk
+from support.trial import Trial
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A fingerprint changes with the code of a module and of what it imports, and with nothing else."""
 
 import pytest
+
 from immunosep import provenance
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 
 import pytest
+
 from immunosep.errors import InputError
 from immunosep.runlog import rule_logging
 

@@ -12,7 +12,6 @@ import pytest
 
 from immunosep.clinical import read_clinical
 from immunosep.errors import InputError
-from immunosep.simulate import simulate_reads, write_design
 from immunosep.simulate.accessibility import draw_sizes, read_through
 from immunosep.simulate.amplicons import build_reference
 from immunosep.simulate.catalogue import Y_GENES
@@ -20,6 +19,7 @@ from immunosep.simulate.courses import split_total
 from immunosep.simulate.fastq import complement, reverse_complement, sequence, substitute, text_to_bases, write_gzip
 from immunosep.simulate.genome import build_genome
 from immunosep.simulate.participants import Trial, draw_trial, split_sites
+from immunosep.simulate.reads import simulate_reads, write_design
 from immunosep.simulate.seeds import generator
 from immunosep.simulate.truth_labels import carried_forward, endotype_of, reversal_of, true_labels
 

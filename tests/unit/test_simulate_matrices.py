@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from immunosep.io import read_h5ad
-from immunosep.simulate import matrices, simulate_matrices
-from immunosep.simulate.matrices import LAYERS, Layer, rank_auroc
+from immunosep.simulate import matrices
+from immunosep.simulate.matrices import LAYERS, Layer, rank_auroc, simulate_matrices
 
 
 @pytest.fixture(scope="module")

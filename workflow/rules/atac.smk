@@ -64,7 +64,7 @@ rule align_atac:
             (10 + 0.2 * input.size_mb) * attempt
         ),
     params:
-        prefix="results/reference/bowtie2/genome",
+        prefix=lambda wildcards, input: input.index[0].removesuffix(".1.bt2"),
         max_insert=config["layers"]["atac"]["max_insert"],
     shell:
         # --reorder: the order of the reads, and with it the choice among duplicates, does not depend on the threads.

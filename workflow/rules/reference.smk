@@ -135,6 +135,6 @@ rule index_genome:
             (10 + 0.1 * input.size_mb) * attempt
         ),
     params:
-        prefix="results/reference/bowtie2/genome",
+        prefix=lambda wildcards, output: output.index[0].removesuffix(".1.bt2"),
     shell:
         "bowtie2-build --threads {threads} {input.genome:q} {params.prefix:q} &> {log:q}"
