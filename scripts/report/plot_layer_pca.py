@@ -10,6 +10,7 @@ if __name__ == "__main__":
         name = snakemake.wildcards.modality
         table = tabulate_pca(
             read_modality(snakemake.input.matrix, name),
+            read_table(snakemake.input.participants) if snakemake.input.participants else None,
             read_table(snakemake.input.labels) if snakemake.input.labels else None,
             layer=name,
             label_columns=snakemake.params.label_columns,

@@ -17,6 +17,7 @@ from support.figure_inputs import (
     THRESHOLDS,
     association_table,
     biomarker_tables,
+    clinical_table,
     completeness_table,
     factor_table,
     label_table,
@@ -44,6 +45,7 @@ def inputs(tmp_path_factory):
         "completeness": completeness,
         "libraries": libraries,
         "verdicts": verdict_table(libraries[libraries["layer"] == "rna"]),
+        "participants": clinical_table(),
         "labels": label_table(),
         "classification": sealed_table(rng),
         "variance": variance_table(),
@@ -99,7 +101,7 @@ def test_script_writes_the_figure_and_its_numbers(script, tmp_path, inputs):
 
 
 def test_pca_without_labels_has_no_endotype(tmp_path, inputs):
-    blinded = stub(tmp_path, SimpleNamespace(matrix=inputs.matrix, labels=[]))
+    blinded = stub(tmp_path, SimpleNamespace(matrix=inputs.matrix, participants=[], labels=[]))
     blinded.params.label_columns = []
     runpy.run_path(
         str(ROOT / "scripts/report/plot_layer_pca.py"), init_globals={"snakemake": blinded}, run_name="__main__"

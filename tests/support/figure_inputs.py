@@ -51,6 +51,12 @@ def layer_data(rng, participants=PARTICIPANTS, features=30) -> ad.AnnData:
     return ad.AnnData(matrix, obs=obs, var=pd.DataFrame(index=[f"g{index}" for index in range(features)]))
 
 
+def clinical_table(participants=PARTICIPANTS) -> pd.DataFrame:
+    sex = ["F" if index % 2 else "M" for index in range(len(participants))]
+    site, code = [name[:4] for name in participants], [name[5:] for name in participants]
+    return pd.DataFrame({"site": site, "participant_code": code, "sex": sex}, dtype=str)
+
+
 def label_table(participants=PARTICIPANTS) -> pd.DataFrame:
     endotype = ["MALS" if index % 3 == 0 else "SII" for index in range(len(participants))]
     return pd.DataFrame(
@@ -137,6 +143,7 @@ def every_figure(rng) -> dict[str, tuple]:
         "03_qc_rna": qc.tabulate_qc(verdicts, libraries, THRESHOLDS, layer="rna", seed=1, min_group=5),
         "04_pca_rna": embedding.tabulate_pca(
             layer_data(rng),
+            clinical_table(),
             label_table(),
             layer="rna",
             label_columns=["endotype"],

@@ -19,6 +19,7 @@ from support.figure_inputs import (
     THRESHOLDS,
     association_table,
     biomarker_tables,
+    clinical_table,
     completeness_table,
     every_figure,
     factor_table,
@@ -265,7 +266,9 @@ def test_qc_draws_a_count_of_zero_on_a_logarithmic_axis():
 
 def test_pca_equals_a_singular_value_decomposition(rng):
     data = layer_data(rng)
-    table = embedding.tabulate_pca(data, None, layer="rna", label_columns=[], seed=1, max_features=1000, min_group=5)
+    table = embedding.tabulate_pca(
+        data, None, None, layer="rna", label_columns=[], seed=1, max_features=1000, min_group=5
+    )
     assert "endotype" not in table
     matrix = np.asarray(data.X, dtype=float)
     centred = matrix - matrix.mean(axis=0)
@@ -283,7 +286,9 @@ def test_pca_leaves_drug_analytes_out_and_copes_with_missing_values(rng):
     data.X[:, 0] = np.linspace(-100, 100, data.n_obs)  # reads the drug, and would be the first component
     data.X[3, 5] = np.nan
     data.X[:, 6] = np.nan
-    table = embedding.tabulate_pca(data, None, layer="rna", label_columns=[], seed=1, max_features=99, min_group=5)
+    table = embedding.tabulate_pca(
+        data, None, None, layer="rna", label_columns=[], seed=1, max_features=99, min_group=5
+    )
     assert (table["features"] == 28).all()
     assert np.isfinite(table[["pc1", "pc2"]]).all(axis=None)
     assert table["pc1_variance"].iloc[0] < 0.5
@@ -303,7 +308,7 @@ def test_ready_matrix_without_batch_or_country_is_drawn(tmp_path, rng):
     data = embedding.read_modality(str(tmp_path / "m.tsv"), "metabolome")
     known = pd.DataFrame({"participant": [f"s{index}" for index in range(9)], "outcome": ["x", "y", "z"] * 3})
     drawn = embedding.tabulate_pca(
-        data, known, layer="metabolome", label_columns=["outcome"], seed=1, max_features=9, min_group=5
+        data, None, known, layer="metabolome", label_columns=["outcome"], seed=1, max_features=9, min_group=5
     )
     assert list(drawn.columns[len(embedding.NUMBERS) :]) == ["outcome"]
     assert drawn["outcome"].value_counts().to_dict() == {"x": 3, "y": 3, "z": 3, "unknown": 1}
@@ -437,6 +442,7 @@ def test_one_participant_and_one_class(tmp_path, rng):
     style.save_figure(qc.plot_qc(table, layer="rna", seed=1), table, tmp_path / "c")
     table = embedding.tabulate_pca(
         layer_data(rng, one),
+        clinical_table(one),
         label_table(one),
         layer="rna",
         label_columns=["endotype"],

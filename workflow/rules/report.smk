@@ -130,6 +130,7 @@ rule plot_layer_pca:
     """First two principal components of a layer (of the microbiome: of a body site)."""
     input:
         matrix=lambda wildcards: modalities()[wildcards.modality],
+        participants=config["clinical"]["participants"] or [],
         labels="results/labels/labels.tsv" if SHOWN_LABELS else [],
     output:
         multiext("results/figures/04_pca_{modality}", ".pdf", ".png"),

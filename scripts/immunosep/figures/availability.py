@@ -25,6 +25,7 @@ from immunosep.figures.style import (
     new_figure,
     note_figure,
     surrogate_ids,
+    title_figure,
 )
 
 FIGURE: Final = "availability"
@@ -132,7 +133,7 @@ def plot_availability(table: pd.DataFrame) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), columnspacing=1.2)
     total = int(table["state"].isin(["collected", "failed_qc"]).sum())
-    figure.suptitle(f"{TITLE} ({total} samples)", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    title_figure(figure, TITLE, f"{total} samples")
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,6 +28,7 @@ from immunosep.figures.style import (
     note_figure,
     pool_small_groups,
     surrogate_ids,
+    title_figure,
 )
 from immunosep.integration.assemble import read_layer
 from immunosep.integration.factors import dense
@@ -55,6 +57,7 @@ def read_modality(path: str, name: str) -> ad.AnnData:
 
 def tabulate_pca(
     adata: ad.AnnData,
+    clinical: pd.DataFrame | None,
     labels: pd.DataFrame | None,
     *,
     layer: str,
@@ -73,6 +76,8 @@ def tabulate_pca(
     ----------
     adata
         The layer, libraries x features; ``obs``: participant, and batch, country, visit_day where they are known.
+    clinical
+        The clinical table of participants (site, participant_code, sex), read as text, or None where there is none.
     labels
         The label table, read as text, or None where the role must not see it.
     layer
@@ -91,12 +96,15 @@ def tabulate_pca(
     DataFrame
         One row per library in random order: row, pc1, pc2, pc1_variance, pc2_variance (fractions of the variance of
         the kept features), features and participants (their numbers), visit_day, then the columns that colour: batch,
-        country, labels.
+        country, sex, labels.
         No rows where there are fewer than three libraries or two varying features.
     """
     participants = adata.obs["participant"].astype(str)
     groups = {name: adata.obs[name].astype(str) for name in ("batch", "country") if name in adata.obs}
     groups = {name: pool_small_groups(values, participants, min_group) for name, values in groups.items()}
+    if clinical is not None:
+        sex = clinical.set_index(clinical["site"] + "-" + clinical["participant_code"])["sex"]
+        groups["sex"] = participants.map(sex).replace("", np.nan).fillna(UNKNOWN)
     if labels is not None:
         known = labels.drop_duplicates("participant").set_index("participant")
         for name in label_columns:
@@ -134,19 +142,25 @@ def plot_pca(table: pd.DataFrame, *, layer: str) -> Figure:
     if table.empty:
         return note_figure(title, "Too few libraries for a PCA")
     colourings = [str(name) for name in table if name not in NUMBERS]
-    figure = new_figure(height=4.1)
-    panels = figure.subplots(1, max(len(colourings), 1), sharex=True, sharey=True, squeeze=False)[0]
+    columns = 2 if len(colourings) == 4 else max(1, min(3, len(colourings)))
+    lines = max(1, math.ceil(len(colourings) / columns))
+    figure = new_figure(height=4.1 * lines)
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    panels = grid.ravel()
     shares = table[["pc1_variance", "pc2_variance"]].iloc[0] * 100
     for axes, colouring in zip(panels, colourings, strict=False):
         _draw_groups(axes, table, colouring)
     for axes in panels:
         axes.set_xlabel(f"PC1 ({shares.iloc[0]:.0f} % of variance)")
-    panels[0].set_ylabel(f"PC2 ({shares.iloc[1]:.0f} % of variance)")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(f"PC2 ({shares.iloc[1]:.0f} % of variance)")
+    for axes in panels[max(1, len(colourings)) :]:
+        axes.set_visible(False)
     if not colourings:
         panels[0].plot(table["pc1"], table["pc2"], "o", color=GREY, rasterized=True, **dot_style(len(table)))
     participants, features = (int(table[name].iloc[0]) for name in ("participants", "features"))
     size = f"N = {len(table)} libraries of {participants} participants, {features:,} features"
-    figure.suptitle(f"{title} ({size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    title_figure(figure, title, size)
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from immunosep.figures.style import INK, REPORT_WIDTH, house_styled, layer_title, new_figure, note_figure
+from immunosep.figures.style import INK, REPORT_WIDTH, house_styled, layer_title, new_figure, note_figure, title_figure
 
 TOTAL: Final = "total"
 KINDS: Final = {"label": "Labels", "clinical": "Clinical", "technical": "Technical"}
@@ -74,7 +74,7 @@ def plot_variance(table: pd.DataFrame) -> Figure:
     bars.spines[["bottom", "left"]].set_visible(False)
     bars.set_title("By all factors", fontsize=9, fontweight="normal")
     size = f"N = {table['observations'].iloc[0]} observations of {table['participants'].iloc[0]} participants"
-    figure.suptitle(f"{title} ({len(factors)} factors, {size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    title_figure(figure, title, f"{len(factors)} factors, {size}")
     return figure
 
 
@@ -140,13 +140,7 @@ def plot_associations(table: pd.DataFrame) -> Figure:
     bar = figure.colorbar(image, ax=panels, shrink=min(1.0, 6 / sum(sizes)), aspect=15)
     bar.set_label("Strength (|Spearman's ρ|, or η of groups)")
     bar.outline.set_visible(False)
-    figure.suptitle(
-        f"{title} (N ≤ {table['n'].max()} observations; number: q < {SIGNIFICANT})",
-        x=0.01,
-        ha="left",
-        fontweight="bold",
-        fontsize=11,
-    )
+    title_figure(figure, title, f"N ≤ {table['n'].max()} observations; number: q < {SIGNIFICANT}")
     return figure
 
 

@@ -25,6 +25,7 @@ from immunosep.figures.style import (
     new_figure,
     note_figure,
     surrogate_ids,
+    title_figure,
 )
 
 FIGURE = "endotype_plane"
@@ -99,9 +100,7 @@ def plot_endotype_plane(table: pd.DataFrame, cuts: Mapping[str, float]) -> Figur
     _draw_margin(top, table, HLADR, x_range, "vertical")
     _draw_margin(side, table, FERRITIN, y_range, "horizontal")
     borderline = int(table["borderline"].sum())
-    size = f"N = {len(table)}, {borderline} of them within the assays' spread of a cut"
-    figure.suptitle(TITLE, x=0.01, ha="left", fontweight="bold", fontsize=11)
-    top.set_title(size, fontsize=9, fontweight="normal")
+    title_figure(figure, TITLE, f"N = {len(table)}, {borderline} of them within the assays' spread of a cut")
     return figure
 
 

@@ -29,6 +29,7 @@ from immunosep.figures.style import (
     layer_title,
     new_figure,
     note_figure,
+    title_figure,
 )
 
 # model -> colour and marker, in order of preference where one model stands for the task
@@ -180,13 +181,7 @@ def plot_roc(table: pd.DataFrame, *, task: str) -> Figure:
     right.set_title("AUROC of every model", fontsize=9, fontweight="normal")
     largest = areas.sort_values("n", kind="stable").iloc[-1]
     positive = "" if np.isnan(largest["n_positive"]) else f", {largest['n_positive']:.0f} {largest['class']}"
-    figure.suptitle(
-        f"{title} (N = {largest['n']:.0f}{positive})",
-        x=0.01,
-        ha="left",
-        fontweight="bold",
-        fontsize=11,
-    )
+    title_figure(figure, title, f"N = {largest['n']:.0f}{positive}")
     return figure
 
 
@@ -296,7 +291,7 @@ def plot_calibration(table: pd.DataFrame, *, task: str) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("Predicted probability")
     size = int(table.groupby(["model", "class"])["n"].sum().max())
-    figure.suptitle(f"{title} (N = {size})", x=0.01, ha="left", fontweight="bold", fontsize=11)
+    title_figure(figure, title, f"N = {size}")
     return figure
 
 

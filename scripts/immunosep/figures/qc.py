@@ -23,6 +23,7 @@ from immunosep.figures.style import (
     note_figure,
     pool_small_groups,
     surrogate_ids,
+    title_figure,
 )
 
 COLUMNS: Final = 3
@@ -119,7 +120,7 @@ def plot_qc(table: pd.DataFrame, *, layer: str, seed: int) -> Figure:
     metrics = list(drawn["metric"].unique())
     libraries = table.drop_duplicates("row")
     failed = int((libraries["overall"] == "fail").sum())
-    title = f"{layer_title(layer)}: technical quality (N = {len(libraries)} libraries, {failed} failed)"
+    title = f"{layer_title(layer)}: technical quality"
     if not metrics:
         return note_figure(title, "No metric to judge")
     columns = 2 if len(metrics) == 4 else min(COLUMNS, len(metrics))
@@ -132,7 +133,7 @@ def plot_qc(table: pd.DataFrame, *, layer: str, seed: int) -> Figure:
         _draw_metric(axes, drawn[drawn["metric"] == metric], metric, batches, generator)
     for axes in panels[len(metrics) :]:
         axes.set_visible(False)
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    title_figure(figure, title, f"N = {len(libraries)} libraries, {failed} failed")
     figure.legend(handles=_legend(), loc="outside lower center", ncols=6, handletextpad=0.3, columnspacing=1.2)
     return figure
 
@@ -188,14 +189,17 @@ def _set_log_scale(axes: Axes, value: np.ndarray) -> None:
 
 def _draw_thresholds(axes: Axes, limits: pd.Series) -> None:
     """Draw the warn and fail lines of one metric and tint what fails."""
-    low, high = axes.get_ylim()
     known = [float(limits[name]) for name in THRESHOLDS if not math.isnan(limits[name])]
+    low, high = axes.get_ylim()
     if axes.get_yscale() == "log":
-        reach = [limit for limit in known if limit > 0]
-        low, high = min([low, *(limit / 1.5 for limit in reach)]), max([high, *(limit * 1.5 for limit in reach)])
+        known = [limit for limit in known if limit > 0]
+        low, high = min([low, *known]), max([high, *known])
+        spare = (high / low) ** 0.07
+        low, high = low / spare, high * spare
     else:
-        spare = 0.06 * (max([high, *known]) - min([low, *known]))
-        low, high = min([low, *(limit - spare for limit in known)]), max([high, *(limit + spare for limit in known)])
+        low, high = min([low, *known]), max([high, *known])
+        spare = 0.06 * (high - low)
+        low, high = low - spare, high + spare
     for side, edge in (("below", low), ("above", high)):
         for verdict, style in (("warn", "--"), ("fail", "-")):
             limit = float(limits[f"{verdict}_{side}"])

@@ -70,6 +70,7 @@ LAYER_TITLES: Final = {
 }
 
 REPORT_WIDTH: Final = 8.0  # inches; the width at which the HTML report and a printed page show a figure
+TITLE_LENGTH: Final = 76  # characters of a title that fit the report's width
 FORMATS: Final = ("pdf", "svg", "png")
 
 _RC: Final[dict[Any, Any]] = {
@@ -146,6 +147,14 @@ def new_figure(width: float = REPORT_WIDTH, height: float = 4.0) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def title_figure(figure: Figure, title: str, detail: str) -> None:
+    """Write the title above all panels; the detail (N, mostly) behind it, or on a line of its own where it is long."""
+    text = f"{title} ({detail})"
+    if len(text) > TITLE_LENGTH:
+        text = f"{title}\n{detail}"
+    figure.suptitle(text, x=0.01, ha="left", fontweight="bold", fontsize=11)
 
 
 def layer_title(layer: str) -> str:
