@@ -151,6 +151,7 @@ def plot_pca(table: pd.DataFrame, *, layer: str) -> Figure:
     for axes, colouring in zip(panels, colourings, strict=False):
         _draw_groups(axes, table, colouring)
     for axes in panels:
+        axes.tick_params(labelbottom=True)
         axes.set_xlabel(f"PC1 ({shares.iloc[0]:.0f} % of variance)")
     for axes in grid[:, 0]:
         axes.set_ylabel(f"PC2 ({shares.iloc[1]:.0f} % of variance)")
