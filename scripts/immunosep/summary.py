@@ -77,7 +77,7 @@ def headline(performance: pd.DataFrame) -> str:
     row = rows.loc[model].to_dict()
     area, low, high = (float(row[name]) for name in ("auroc", "auroc_low", "auroc_high"))
     return (
-        f"{area:.2f} (95 % interval {low:.2f} to {high:.2f}), {model_title(model).lower()} "
+        f"{area:.2f} (95 % interval {low:.2f} to {high:.2f}), {model_title(model)}, "
         f"{FEATURE_SETS.get(feature_set, feature_set)}, N = {row['n']}"
     )
 

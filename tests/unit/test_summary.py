@@ -59,7 +59,7 @@ def test_five_lines(results):
         ("Libraries", "4 judged, 1 failed QC (ATAC 1)"),
         ("Endotype", "1 MALS, 2 SII"),
         ("MOFA", "2 factors; the strongest, factor 2, explains 31 % of the variance of ATAC"),
-        ("AUROC, Endotype", "0.90 (95 % interval 0.78 to 0.97), late fusion without definers, N = 36"),
+        ("AUROC, Endotype", "0.90 (95 % interval 0.78 to 0.97), Late fusion, without definers, N = 36"),
         ("AUROC, SOFA response", "not run: too few participants in a class"),
     ]
 

@@ -387,7 +387,7 @@ def _draw_forest(axes: Axes, areas: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(models) - 0.4)
-    axes.set_xlim(min(0.3, float(areas["low"].min()) - 0.02), 1.01)
+    axes.set_xlim(min(0.3, float(areas["low"].min()) - 0.02), 1.03)
     axes.set_xlabel("AUROC (95 % interval)")
     handles = [
         Line2D(
@@ -410,7 +410,9 @@ def _draw_bins(axes: Axes, rows: pd.DataFrame, model: str) -> None:
     axes.plot((0, 1), (0, 1), color=LIGHT, linewidth=1, linestyle="--", zorder=1)
     first = rows.iloc[0]
     if math.isfinite(first["slope"]) and math.isfinite(first["intercept"]):
-        probability = np.linspace(0.01, 0.99, 99)
+        # Over the predictions that there are, and not beyond: outside, the line would be invented.
+        predicted = rows["predicted"].to_numpy(dtype=float).clip(0.001, 0.999)
+        probability = np.linspace(predicted.min(), predicted.max(), 100)
         logit = np.log(probability / (1 - probability))
         axes.plot(
             probability, 1 / (1 + np.exp(-(first["intercept"] + first["slope"] * logit))), color=colour, alpha=0.35
@@ -423,6 +425,6 @@ def _draw_bins(axes: Axes, rows: pd.DataFrame, model: str) -> None:
         axes.annotate(
             f"{row.n}", (row.predicted, row.observed), (5, -9), textcoords="offset points", fontsize=7, color=GREY
         )
-    slope = f"slope {first['slope']:.2f}" if math.isfinite(first["slope"]) else "separates perfectly"
+    slope = f"slope {first['slope']:.2f}".replace("-", "−") if math.isfinite(first["slope"]) else "separates perfectly"
     axes.text(0.03, 0.97, f"{slope}\nBrier {first['brier']:.2f}", transform=axes.transAxes, va="top", fontsize=8)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
