@@ -1,0 +1,185 @@
+"""What Snakemake plans: the jobs of the demonstration, and what a role or a ready matrix changes."""
+
+import shutil
+
+import pytest
+import yaml
+
+from support.runs import DEMO, planned_jobs, snakemake
+
+RNA, ATAC, AMPLICON = 47, 40, 75  # libraries of the demonstration, controls included
+DEMO_JOBS = {
+    # intake, reference, labels
+    "check_manifest": 1,
+    "tabulate_libraries": 4,
+    "unpack_genome": 1,
+    "tabulate_genes": 1,
+    "sort_blacklist": 1,
+    "index_genome": 1,
+    "index_transcriptome": 1,
+    "derive_labels": 1,
+    # rna
+    "trim_rna": RNA,
+    "quantify_rna": RNA,
+    "count_genes": 1,
+    "measure_rna": 1,
+    "build_rna": 1,
+    # atac
+    "trim_atac": ATAC,
+    "align_atac": ATAC,
+    "extract_fragments": ATAC,
+    "call_peaks": ATAC,
+    "measure_atac": ATAC,
+    "collect_atac_metrics": 1,
+    "call_consensus": 1,
+    "count_fragments": ATAC,
+    "build_atac": 1,
+    # proteome
+    "read_proteome": 1,
+    "measure_proteome": 1,
+    "build_proteome": 1,
+    # microbiome
+    "trim_primers": AMPLICON,
+    "denoise_run": 2,
+    "find_chimeras": 1,
+    "assign_taxa": 1,
+    "measure_microbiome": 1,
+    "build_microbiome": 1,
+    "build_body_site": 3,
+    # qc
+    "judge_libraries": 4,
+    "collect_verdicts": 1,
+    "run_multiqc": 1,
+    # integration and biomarkers: two tasks, two repeats
+    "assemble_layers": 1,
+    "fit_mofa": 1,
+    "associate_factors": 1,
+    "split_folds": 2,
+    "evaluate_repeat": 4,
+    "summarise_task": 2,
+    "freeze_model": 2,
+    # report
+    "plot_availability": 1,
+    "plot_endotype_plane": 1,
+    "plot_layer_qc": 4,
+    "plot_layer_pca": 6,
+    "plot_mofa_variance": 1,
+    "plot_factor_associations": 1,
+    "plot_roc": 2,
+    "plot_calibration": 2,
+    "all": 1,
+}
+
+
+def overlay(folder, name, **changes):
+    """Write the demonstration's overlay with other top-level keys; return its path."""
+    path = folder / name
+    path.write_text(yaml.safe_dump(yaml.safe_load(DEMO.read_text()) | changes))
+    return path
+
+
+def differing(jobs):
+    """Return the rules whose number of jobs is not that of the demonstration: (number, demonstration's number)."""
+    return {
+        rule: (jobs.get(rule, 0), DEMO_JOBS.get(rule, 0))
+        for rule in jobs.keys() | DEMO_JOBS.keys()
+        if jobs.get(rule) != DEMO_JOBS.get(rule)
+    }
+
+
+def test_the_demonstration(design):
+    assert differing(planned_jobs(snakemake(design, "--dry-run"))) == {}
+
+
+def test_blinded_without_the_sealed_tables(design):
+    """No endotype task, no plane of ferritin and HLA-DR, and the sealed files need not be there."""
+    config = overlay(design, "blinded.yaml", role="blinded")
+    sealed = design / "resources/demo/sealed"
+    shutil.move(sealed, design / "away")
+    try:
+        jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
+    finally:
+        shutil.move(design / "away", sealed)
+    assert differing(jobs) == {
+        "plot_endotype_plane": (0, 1),
+        "split_folds": (1, 2),
+        "evaluate_repeat": (2, 4),
+        "summarise_task": (1, 2),
+        "freeze_model": (1, 2),
+        "plot_roc": (1, 2),
+        "plot_calibration": (1, 2),
+    }
+
+
+def test_a_layer_that_is_switched_off(design):
+    config = overlay(design, "no_atac.yaml", layers={"atac": {"enabled": False}})
+    jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
+    assert not [rule for rule in jobs if "atac" in rule or rule in ("call_peaks", "call_consensus", "index_genome")]
+    assert jobs["quantify_rna"] == RNA
+
+
+def test_a_ready_matrix_replaces_the_raw_processing(design):
+    (design / "rna.tsv").write_text("observation\tgene\n")
+    config = overlay(design, "matrix.yaml", layers={"rna": {"matrix": "rna.tsv"}})
+    jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
+    assert not {"trim_rna", "quantify_rna", "build_rna"} & jobs.keys()
+    assert jobs["assemble_layers"] == 1
+
+
+def test_a_run_from_matrices_alone_needs_no_manifest(design):
+    for layer in ("rna", "proteome"):
+        (design / f"{layer}.tsv").write_text("observation\tfeature\n")
+    (design / "labels.tsv").write_text("participant\tseverity\n")
+    layers = {name: {"matrix": f"{name}.tsv"} for name in ("rna", "proteome")}
+    layers |= {name: {"enabled": False} for name in ("atac", "microbiome")}
+    config = overlay(
+        design,
+        "matrices.yaml",
+        manifest=None,
+        sites=None,
+        clinical={"participants": None, "visits": None, "labels": "labels.tsv"},
+        layers=layers,
+        biomarkers={
+            "tasks": {"endotype": None, "sofa_response": None, "severity": {"target": "severity", "days": []}},
+            "cv": {"repeats": 1},
+        },
+    )
+    jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
+    assert set(jobs) == {
+        "all",
+        "assemble_layers",
+        "associate_factors",
+        "evaluate_repeat",
+        "fit_mofa",
+        "freeze_model",
+        "import_labels",
+        "plot_calibration",
+        "plot_factor_associations",
+        "plot_layer_pca",
+        "plot_mofa_variance",
+        "plot_roc",
+        "split_folds",
+        "summarise_task",
+    }
+
+
+@pytest.mark.parametrize("broken", ["manifest", "config"])
+def test_mistakes_end_the_run_before_any_job(design, broken):
+    """Exit code 2, every mistake named, no traceback, nothing written."""
+    manifest = (design / "resources/demo/manifest.tsv").read_text().splitlines()
+    cells = [line.split("\t") for line in manifest[:6]]
+    where = {name: index for index, name in enumerate(cells[0])}
+    cells[1][where["sample_code"]] = "1234"
+    cells[2][where["layer"]] = "rnaa"
+    cells[3][where["site"]] = "XX99"
+    (design / "broken.tsv").write_text("\n".join(["\t".join(row) for row in cells] + manifest[6:]) + "\n")
+    changes = {"manifest": {"manifest": "broken.tsv"}, "config": {"rolle": "blinded", "seed": -1}}[broken]
+    before = {path for path in design.rglob("*") if ".snakemake" not in path.parts}
+    done = snakemake(design, "--dry-run", configfile=overlay(design, "broken.yaml", **changes))
+    text = done.stdout + done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in text
+    for word in {"manifest": ("1234", "rnaa", "XX99"), "config": ("rolle", "seed")}[broken]:
+        assert word in text
+    after = {path for path in design.rglob("*") if ".snakemake" not in path.parts}
+    assert after - before <= {design / "broken.yaml"}
