@@ -11,30 +11,27 @@ PYTEST_FLAGS ?=
 # The set-up writes "--sdm conda" there where the system tools come from conda. Read when a recipe runs, after the set-up.
 SDM = $$(cat .setup 2>/dev/null || true)
 
-.PHONY: help setup setup-test demo test test-fast realdata check doctor lock clean
+.PHONY: help setup demo test test-fast realdata check doctor lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what a run needs and this machine lacks; does nothing when all is there
+setup: ## install what is missing; does nothing where all is there
 	@bash envs/setup.sh
-
-setup-test: ## the same, with what only the tests need
-	@bash envs/setup.sh --test
 
 demo: setup ## make the demonstration cohort and run the whole workflow on it
 	@$(BIN)/immunosep demo --cores $(CORES) $(SDM)
 
-test: setup-test ## all tests, with the end-to-end run
+test: setup ## all tests, with the end-to-end run
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-test-fast: setup-test ## the tests that take seconds
+test-fast: setup ## the tests that take seconds
 	@$(BIN)/python -m pytest -m "not slow and not e2e and not realdata" $(PYTEST_FLAGS)
 
-realdata: setup-test ## the workflow on the public data sets in ../shared/data, against their known answers
+realdata: setup ## the workflow on the public data sets in ../shared/data, against their known answers
 	@$(BIN)/python -m pytest -m realdata -rs $(PYTEST_FLAGS)
 
-check: setup-test ## lint, types, formatting, workflow lint, schema sync
+check: setup ## lint, types, formatting, workflow lint, schema sync
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -45,7 +42,7 @@ check: setup-test ## lint, types, formatting, workflow lint, schema sync
 doctor: ## each tool: the version found, the version wanted
 	@PYTHONPATH=scripts $$(test -x $(BIN)/python && echo $(BIN)/python || echo python3) -m immunosep.doctor
 
-lock: setup-test ## resolve pyproject.toml anew into envs/requirements.lock
+lock: setup ## resolve pyproject.toml anew into envs/requirements.lock
 	@bash envs/lock.sh
 
 clean: ## remove what runs generate; the set-up stays

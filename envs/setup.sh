@@ -2,9 +2,6 @@
 # Install what the workflow needs and this machine lacks: system tools by apt (or, without the right to, by conda) and
 # the Python packages of the lock into .venv. Asks nothing; started again it goes on where it was interrupted, and
 # where nothing is missing it touches no network and ends at once.
-#
-#   envs/setup.sh           what a run needs
-#   envs/setup.sh --test    also what only the tests need
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
@@ -17,13 +14,11 @@ readonly CONDA_BASE=.conda   # Python and compilers, where conda has to bring th
 # The lock is made for the first; newer ones work where every package has a wheel for them.
 readonly PYTHONS="python3.11 python3 python3.12 python3.13"
 
-WITH_TESTS=no
-[[ ${1:-} != --test ]] || WITH_TESTS=yes
 CHANGED=no     # whether this call did anything
 IN_CONDA=()    # prefix that runs a command with conda's Python and compilers
 
 say() { printf 'set-up: %s\n' "$*"; }
-have() { command -v "$1" >/dev/null 2>&1 || [[ -x /usr/sbin/$1 ]]; }
+have() { command -v "$1" >/dev/null 2>&1; }
 
 # ------------------------------------------------------------------------------------------------ what is missing
 
@@ -53,7 +48,7 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' 
     esac
 }
 
-# Print the packages of one need (build, run, test) that neither dpkg nor the PATH has.
+# Print the packages of one need (build, run) that neither dpkg nor the PATH has.
 missing() {
     local package need _version command
     while read -r package need _version command; do
@@ -90,7 +85,12 @@ show_apt() {
          { fflush() }'
 }
 
-# install_by_apt "<sudo command or nothing>" package...
+# Print what to put before a command that needs root (nothing for root itself); fail where there is no way.
+become_root() {
+    [[ $EUID == 0 ]] || { sudo -n true 2>/dev/null && echo "sudo -n"; }
+}
+
+# install_by_apt "<what become_root printed>" package...
 install_by_apt() {
     local sudo=$1 root
     shift
@@ -158,21 +158,17 @@ use_conda() {
 }
 
 ensure_system_tools() {
-    local build="" run test="" sudo conda
+    local build="" run sudo conda
     INSTALLED=$(installed_packages)
     venv_is_complete || build=$(missing build)
     run=$(missing run)
-    [[ $WITH_TESTS == no ]] || test=$(missing test)
-    if [[ -z $build$run$test ]]; then
+    if [[ -z $build$run ]]; then
         rm -f "$STATE"
-    elif have apt-get && { [[ $EUID == 0 ]] && sudo="" || { sudo="sudo -n" && $sudo true 2>/dev/null; }; }; then
+    elif have apt-get && sudo=$(become_root); then
         # shellcheck disable=SC2086 # lists of package names
-        install_by_apt "$sudo" $build $run $test
+        install_by_apt "$sudo" $build $run
         CHANGED=yes
         rm -f "$STATE"
-    elif [[ -z $build$run ]]; then
-        rm -f "$STATE"
-        say "the tests that need these tools will be skipped:" $test
     elif conda=$(find_conda); then
         use_conda "$conda" "$(echo $build)"
     else
@@ -191,7 +187,8 @@ show_pip() {
 }
 
 pip_install() {
-    if ! "${IN_CONDA[@]}" .venv/bin/python -m pip install --progress-bar off "$@" 2>>"$LOG" </dev/null | tee -a "$LOG" | show_pip; then
+    if ! DIST_EXTRA_CONFIG=$PWD/.venv/build.cfg "${IN_CONDA[@]}" .venv/bin/python -m pip install --progress-bar off "$@" \
+        2>>"$LOG" </dev/null | tee -a "$LOG" | show_pip; then
         tail -n 15 "$LOG" >&2
         say "pip could not install the Python packages (the whole log: $LOG). Started again, it goes on from here." >&2
         exit 1
@@ -203,18 +200,23 @@ ensure_venv() {
     ! venv_is_complete || return 0
     CHANGED=yes
     rm -f "$STAMP"
-    if ! .venv/bin/python -m pip --version 2>/dev/null | grep -q "$(pwd -P)/.venv/"; then
+    if ! .venv/bin/python -m pip --version 2>/dev/null | grep -qF " $(pwd -P)/.venv/"; then
         if ((${#IN_CONDA[@]})); then python=python; else python=$(find_python); fi
         say "a Python environment in .venv"
         "${IN_CONDA[@]}" "$python" -m venv --clear .venv
     fi
     say "Python packages: $(grep -c '==' "$LOCK") at the versions of $LOCK"
-    pip_install --require-hashes --requirement "$LOCK"
+    # A current pip reads the registry's lists many times faster than the one that comes with Debian. The lock is
+    # complete, so nothing is left to resolve; what has no wheel is compiled on all cores.
+    awk '/^[a-z0-9]/ { wanted = /^pip==/ } wanted' "$LOCK" >.venv/pip.lock
+    printf '[build_ext]\nparallel = %s\n' "$(nproc)" >.venv/build.cfg
+    pip_install --require-hashes --no-deps --requirement .venv/pip.lock
+    pip_install --require-hashes --no-deps --requirement "$LOCK"
     # What an interrupted installation left by halves looks installed to pip.
     broken=$(PYTHONPATH=scripts .venv/bin/python -m immunosep.doctor --broken)
     if [[ -n $broken ]]; then
-        say "again, for they were left by halves:" $broken
-        pip_install --require-hashes --force-reinstall --no-deps --requirement "$LOCK"
+        say "once more, for these were left by halves:" $broken
+        pip_install --require-hashes --no-deps --force-reinstall --requirement "$LOCK"
     fi
     pip_install --no-build-isolation --no-deps --editable .
     wanted_stamp >"$STAMP"

@@ -4,7 +4,6 @@ Standard library only, so that it also runs where nothing is installed yet.
 """
 
 import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
@@ -24,17 +23,9 @@ VERSION_IN_TEXT = re.compile(r"\d+(?:\.\d+)+")
 VERSION_COMMANDS = {
     "gcc": ("gcc", "-dumpfullversion"),
     "g++": ("g++", "-dumpfullversion"),
-    "sbatch": ("slurmd", "-V"),  # sbatch itself wants a cluster before it tells
 }
 # Debian packages that hold an R package, and the name that R knows it by.
-R_PACKAGES = {
-    "r-bioc-dada2": "dada2",
-    "r-bioc-deseq2": "DESeq2",
-    "r-bioc-limma": "limma",
-    "r-cran-lme4": "lme4",
-}
-# Folders of commands that users other than root lack on their PATH (munged lives in one).
-SYSTEM_FOLDERS = "/usr/sbin:/sbin"
+R_PACKAGES = {"r-bioc-dada2": "dada2"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +88,7 @@ def is_at_least(found: str, wanted: str) -> bool:
 
 def output_of(command: Sequence[str]) -> str:
     """Run a command and return what it says, both streams in their order; nothing where it cannot run."""
-    path = f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}"
-    executable = shutil.which(command[0], path=path)
+    executable = shutil.which(command[0])
     if executable is None:
         return ""
     try:
@@ -228,7 +218,7 @@ def doctor(root: Path = ROOT) -> int:
     Returns
     -------
     int
-        0 when all is as wanted; else 1. What only tests or the set-up need counts too.
+        0 when all is as wanted; else 1.
     """
     state = root / ".setup"
     by_conda = state.exists() and "conda" in state.read_text(encoding="utf-8")
