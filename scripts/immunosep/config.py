@@ -53,7 +53,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        The configuration with every default filled in.
+        The configuration with every default filled in; thresholds that are switched off (null) are gone.
 
     Raises
     ------
@@ -71,6 +71,8 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if problems:
         raise InputError("The configuration has {} mistake(s):\n{}".format(len(problems), "\n".join(problems)))
+    for layer, thresholds in filled["qc"].items():
+        filled["qc"][layer] = {metric: limits for metric, limits in thresholds.items() if limits is not None}
     return filled
 
 

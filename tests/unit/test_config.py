@@ -74,6 +74,12 @@ def test_checking_twice_changes_nothing_and_the_input_is_untouched():
     assert given == {"role": "endotype"}
 
 
+def test_a_threshold_set_to_null_is_switched_off():
+    limits = {"fail_below": 0.2, "source": "practice"}
+    checked = check_config({"qc": {"atac": {"frip": None, "nrf": limits}}})
+    assert checked["qc"]["atac"] == {"nrf": limits}
+
+
 def test_overlay_merges_mappings_and_replaces_the_rest():
     assert overlay({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": None}) == {
         "a": {"b": 1, "c": [3]},
