@@ -87,7 +87,7 @@ show_apt() {
 
 # Print what to put before a command that needs root (nothing for root itself); fail where there is no way.
 become_root() {
-    [[ $EUID == 0 ]] || { sudo -n true 2>/dev/null && echo "sudo -n"; }
+    [[ $(id -u) == 0 ]] || { sudo -n true 2>/dev/null && echo "sudo -n"; }
 }
 
 # install_by_apt "<what become_root printed>" package...
