@@ -159,7 +159,9 @@ CODES: dict[str, Code] = {
         "value is not in the list of this column", "The column's values are fixed.", "Use a value of the list."
     ),
     "bad_pattern": _error(
-        "value does not have this column's form", "The value would break names or files.", "Follow the column's form."
+        "value does not have this column's form",
+        "The value would break names or files.",
+        "Write it as the message says; the guide in config/README.md has an example for each column.",
     ),
     "unit_percent": _error(
         "percent in place of a count",
@@ -181,8 +183,8 @@ CODES: dict[str, Code] = {
     ),
     # privacy and blinding
     "personal_column": _error(
-        "column of personal data",
-        "Names, birth dates, addresses and the like must not enter the workflow.",
+        "column of personal data or free text",
+        "Names, birth dates, addresses and the like must not enter the workflow, and comments often hold them.",
         "Remove the column from the file, and the file from wherever it was sent.",
     ),
     "personal_value": _error(
@@ -263,7 +265,9 @@ CODES: dict[str, Code] = {
         "Write the path relative to the data root, with forward slashes.",
     ),
     "data_missing": _error(
-        "data file does not exist", "The manifest names it.", "Copy the file there, or correct its name."
+        "data file does not exist",
+        "The manifest names it, and it is looked for below the data root.",
+        "Copy the file there, correct its name (small and capital letters differ), or give the right data root.",
     ),
     "data_empty": _error("data file is empty", "Usually a broken copy.", "Copy the file again."),
     # across rows

@@ -17,6 +17,16 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .error { color: #a30000; } .warning { color: #7a4b00; } .info { color: #0b4f8a; }
 """
 
+_COLUMNS = (
+    "Samples, participants and controls came in. Left out: rows of the manifest without data or without consent. "
+    "Missing: visits of the schedule, of participants still alive, without a sample; completeness.tsv lists them. "
+    "Controls of the microbiome belong to no body site and stand in a line of their own."
+)
+_REASONS = (
+    "Libraries of the manifest that are not analysed, with the reason that the manifest gives, or the state of consent."
+)
+_SHOWN_AS = {"error": "Error", "warning": "Warning", "info": "Note"}
+
 
 def render_page(
     findings: Iterable[Finding], summary: Mapping[str, Mapping[str, int]], rejected: Sequence[Mapping[str, str]]
@@ -41,16 +51,20 @@ def render_page(
     counted = count(ordered)
     parts = [
         "<h1>Intake</h1>",
-        f"<p>{counted['error']} errors, {counted['warning']} warnings, {counted['info']} notes.</p>",
+        f"<p>{_numbered(counted['error'], 'error')}, {_numbered(counted['warning'], 'warning')}, "
+        f"{_numbered(counted['info'], 'note')}.</p>",
         "<h2>Libraries</h2>",
-        _table([{"layer": name, **{k: str(v) for k, v in row.items()}} for name, row in summary.items()]),
+        f"<p>{_COLUMNS}</p>",
+        _table(
+            [{"layer": name, **{k.replace("_", " "): str(v) for k, v in row.items()}} for name, row in summary.items()]
+        ),
         "<h2>Findings</h2>",
     ]
     for code in dict.fromkeys(f.code for f in ordered):
         parts.append(_kind(code, [f for f in ordered if f.code == code]))
     if not ordered:
         parts.append("<p>None.</p>")
-    parts += ["<h2>Left out</h2>", _table(rejected) if rejected else "<p>Nothing.</p>"]
+    parts += ["<h2>Left out</h2>", f"<p>{_REASONS}</p>\n{_table(rejected)}" if rejected else "<p>Nothing.</p>"]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -68,9 +82,14 @@ def _kind(code: str, group: Sequence[Finding]) -> str:
         for f in group
     ]
     head = (
-        f'<span class="{documented.severity}">{documented.severity}</span>: {escape(documented.title)} ({len(group)})'
+        f'<span class="{documented.severity}">{_SHOWN_AS[documented.severity]}</span>: '
+        f"{escape(documented.title)} ({len(group)})"
     )
     return f"<h3>{head}</h3>\n<p>{escape(documented.why)} {escape(documented.fix)}</p>\n{_table(rows)}"
+
+
+def _numbered(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
