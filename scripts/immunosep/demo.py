@@ -8,21 +8,20 @@ import hashlib
 import json
 import logging
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from immunosep.config import SCHEMA_PATH, load_config
+from immunosep.config import load_config
 from immunosep.errors import InputError
+from immunosep.launch import BASE_CONFIG, PROJECT_ROOT, call_snakemake
 from immunosep.provenance import code_fingerprint
+from immunosep.report import build_report
 
 logger = logging.getLogger(__name__)
 
-PROJECT_ROOT = SCHEMA_PATH.parents[2]
-BASE_CONFIG = PROJECT_ROOT / "config" / "config.yaml"
 DEMO_CONFIG = PROJECT_ROOT / "config" / "demo.yaml"
 STAMP = "cohort.json"
 
@@ -54,15 +53,16 @@ def main(cores: int, configfile: Path = DEMO_CONFIG, snakemake_options: Sequence
         cohort = make_cohort(config, Path(config["data_root"]))
         _say(f"1/3 Cohort: {cohort}")
         _say("2/3 Workflow: every job is listed as it runs; logs/ holds their logs.")
-        before = _newest(Path("results"))
-        code = run_snakemake(configfile, cores, snakemake_options)
+        # The folder is held by our own lock, which the system frees however a run ends. Snakemake's own lock files
+        # stay after a kill and would ask the user to unlock.
+        options = ["--cores", str(cores), "--nolock", "--rerun-incomplete", *snakemake_options]
+        code = call_snakemake(configfile, options)
         if code != 0:
             return code
-        changed = _newest(Path("results")) != before
         report = Path("results/report/report.zip")
-        if changed or not report.is_file():
+        if not report.is_file() or report.stat().st_mtime_ns < _newest(Path("results")):
             _say("3/3 Report: collecting figures and tables.")
-            code = build_report(configfile, report)
+            code = build_report(configfile, report, config["seed"])
             if code != 0:
                 return code
         else:
@@ -108,38 +108,6 @@ def make_cohort(config: dict[str, Any], folder: Path) -> str:
         shutil.rmtree(folder)
     partial.rename(folder)
     return f"written to {folder}."
-
-
-def run_snakemake(configfile: Path, cores: int, options: Sequence[str] = ()) -> int:
-    """Run the workflow in the present folder; return Snakemake's exit code."""
-    # The folder is held by our own lock, which the system frees however a run ends. Snakemake's own lock files stay
-    # after a kill and would ask the user to unlock.
-    command = [*_snakemake(configfile), "--cores", str(cores), "--nolock", "--rerun-incomplete", *options]
-    return subprocess.run(command, check=False).returncode
-
-
-def build_report(configfile: Path, target: Path) -> int:
-    """Write Snakemake's HTML report as a zip; return the exit code."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name("partial_" + target.name)
-    code = subprocess.run([*_snakemake(configfile), "--nolock", "--report", str(partial)], check=False).returncode
-    if code == 0:
-        partial.replace(target)
-    else:
-        partial.unlink(missing_ok=True)
-    return code
-
-
-def _snakemake(configfile: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(PROJECT_ROOT / "workflow" / "Snakefile"),
-        "--configfile",
-        str(configfile),
-    ]
 
 
 @contextmanager

@@ -8,18 +8,60 @@ from __future__ import annotations
 
 import logging
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from immunosep.figures.style import surrogate_ids
-from immunosep.io import atomic_path
+from immunosep.io import atomic_path, read_table
+from immunosep.launch import call_snakemake
 
 logger = logging.getLogger(__name__)
 
 TEXTS: Final = {".html", ".js", ".json", ".css", ".svg", ".tsv", ".csv", ".txt", ".rst", ".md"}
 _NAME: Final = re.compile(rb"(?:([A-Za-z0-9]+)-)?(?<![0-9.])([0-9]{9})(?![0-9])")
+
+
+LIBRARY_TABLE: Final = Path("results/intake/libraries.tsv")
+
+
+def build_report(configfile: Path, target: Path, seed: int) -> int:
+    """Write the HTML report of the run in the present folder as a zip without codes.
+
+    Parameters
+    ----------
+    configfile
+        Overlay that the run used.
+    target
+        The zip; it appears under this name only when the codes are out of it.
+    seed
+        The seed of the configuration.
+
+    Returns
+    -------
+    int
+        Snakemake's exit code.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".report_", dir=target.parent) as folder:
+        # The folder inside the zip is named after the file.
+        built = Path(folder) / target.name
+        code = call_snakemake(configfile, ["--nolock", "--report", str(built)])
+        if code == 0:
+            mask_codes(built, _codes_of_the_run(), seed)
+            built.replace(target)
+    return code
+
+
+def _codes_of_the_run() -> set[tuple[str, str]]:
+    """Return site and code of every participant and sample of the run; none for a run from ready matrices."""
+    if not LIBRARY_TABLE.is_file():
+        return set()
+    libraries = read_table(LIBRARY_TABLE)
+    columns = ("sample_code", "participant_code")
+    return {pair for column in columns for pair in zip(libraries["site"], libraries[column], strict=True) if pair[1]}
 
 
 def mask_codes(report: str | Path, codes: Iterable[tuple[str, str]], seed: int) -> int:

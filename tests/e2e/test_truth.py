@@ -105,31 +105,35 @@ def test_endotype_is_predicted_from_the_layers(demo):
 
 def test_permuted_labels_are_not_predicted(demo):
     """Twenty reruns of the whole pipeline on endotypes that were shuffled between participants."""
-    import mudata
-
     from immunosep.biomarkers.evaluate import auroc
-    from immunosep.biomarkers.features import omics_predictors
-    from immunosep.biomarkers.models import Settings, permute_task
-    from immunosep.biomarkers.tasks import class_labels, load_task
+    from immunosep.biomarkers.models import permute_task
+    from immunosep.biomarkers.steps import load_inputs, settings_of
     from immunosep.config import load_config
     from support.runs import DEMO, ROOT
 
     config = load_config(ROOT / "config/config.yaml", DEMO)
     section = config["biomarkers"]
     section["tasks"]["endotype"] |= {"comparators": ["layers", "late_fusion"], "feature_sets": ["no_definers"]}
-    task = load_task("endotype", section)
-    classes = class_labels(task, read(demo / "results/labels/labels.tsv"))
-    blocks = omics_predictors(mudata.read_h5mu(demo / "results/integration/multiomics.h5mu"), task.days)
-    settings = Settings(
-        **{name: section[name] for name in ("max_features", "selected_features", "penalty", "factors")},
-        inner_folds=section["cv"]["inner_folds"],
-        **{name: config["integration"][name] for name in ("min_features", "iterations", "convergence", "drop_r2")},
+    given = load_inputs(
+        "endotype",
+        section,
+        joined_path=demo / "results/integration/multiomics.h5mu",
+        labels_path=demo / "results/labels/labels.tsv",
+        participants_path=demo / "resources/demo/clinical/participants.tsv",
     )
-    strata = pd.Series("all", index=classes.index)
+    settings = settings_of(section, config["integration"])
+    strata = pd.Series("all", index=given.classes.index)
     areas = []
     for permutation in range(20):
         table = permute_task(
-            task, blocks, classes, strata, settings, folds=section["cv"]["outer_folds"], permutation=permutation, seed=1
+            given.task,
+            given.blocks,
+            given.classes,
+            strata,
+            settings,
+            folds=section["cv"]["outer_folds"],
+            permutation=permutation,
+            seed=1,
         )
         fusion = table[table["model"] == "late_fusion"]
         areas.append(auroc(fusion["label"].astype(int), fusion["score"].astype(float)))

@@ -56,9 +56,9 @@ wildcard_constraints:
     repeat=r"[0-9]+",
 
 
-def resource(name):
-    """Return the path of a tracked file of `resources/`, whatever folder the run works in."""
-    return os.path.relpath(Path(workflow.basedir).parent / "resources" / name)
+def project_file(path):
+    """Return a tracked file of the project, relative to the run's folder: reports name no folder of the machine."""
+    return os.path.relpath(Path(workflow.basedir).parent / path)
 
 
 def modalities():

@@ -58,9 +58,9 @@ rule build_proteome:
         values="results/proteome/npx.parquet",
         libraries="results/intake/proteome.tsv",
         verdicts="results/qc/proteome_verdicts.tsv",
-        gene_sets=resource("gene_sets.tsv"),
-        drug_analytes=resource("drug_analytes.tsv"),
-        accessions=resource("protein_accessions.tsv"),
+        gene_sets=project_file("resources/gene_sets.tsv"),
+        drug_analytes=project_file("resources/drug_analytes.tsv"),
+        accessions=project_file("resources/protein_accessions.tsv"),
     output:
         matrix="results/proteome/proteome.h5ad",
     log:

@@ -5,9 +5,6 @@ results/reference/: the plain genome with its index, the table of genes, the map
 blacklist (empty where there is none), and the indices of salmon and bowtie2.
 """
 
-RESOURCES = Path(workflow.basedir).parent / "resources"
-
-
 rule unpack_genome:
     """The genome as plain FASTA, with the lengths of its chromosomes."""
     input:
@@ -31,8 +28,8 @@ rule tabulate_genes:
     """Genes with symbol, place, start of transcription and flags; the gene of each transcript."""
     input:
         annotation=config["reference"]["annotation"] or [],
-        gene_sets=str(RESOURCES / "gene_sets.tsv"),
-        drug_analytes=str(RESOURCES / "drug_analytes.tsv"),
+        gene_sets=project_file("resources/gene_sets.tsv"),
+        drug_analytes=project_file("resources/drug_analytes.tsv"),
     output:
         genes="results/reference/genes.tsv",
         transcripts="results/reference/transcripts.tsv",

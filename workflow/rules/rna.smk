@@ -5,8 +5,7 @@ transcripts. Per library: trim_rna (fastp; lanes joined), quantify_rna (salmon).
 (pytximport), measure_rna (QC metrics), build_rna (results/rna/rna.h5ad of the libraries that passed QC).
 """
 
-SCRIPTS = Path(workflow.basedir).parent / "scripts"
-JOIN_LANES = str(SCRIPTS / "reads" / "join_lanes.sh")
+JOIN_LANES = project_file("scripts/reads/join_lanes.sh")
 RNA_LIBRARIES = LIBRARIES.names("rna", sample_types=None) if "rna" in RAW_LAYERS else []
 
 
@@ -98,7 +97,7 @@ rule quantify_rna:
             else config["layers"]["rna"]["strandedness"]
         ),
         paired=lambda wildcards: bool(LIBRARIES.fastq(wildcards.library, 2)),
-        no_reads=str(SCRIPTS / "rna" / "no_reads.sh"),
+        no_reads=project_file("scripts/rna/no_reads.sh"),
     shell:
         # A library without a read, or without one that maps, is a failed library, not a failed run: salmon stops there,
         # and an empty result takes its place. Any other error of salmon ends the job.

@@ -1,0 +1,33 @@
+"""How the commands of this project call Snakemake on its workflow."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from immunosep.config import SCHEMA_PATH
+
+PROJECT_ROOT = SCHEMA_PATH.parents[2]
+BASE_CONFIG = PROJECT_ROOT / "config" / "config.yaml"
+
+
+def call_snakemake(configfile: Path, options: Sequence[str]) -> int:
+    """Run Snakemake in the present folder.
+
+    Parameters
+    ----------
+    configfile
+        Overlay of the default configuration.
+    options
+        Further words of the command.
+
+    Returns
+    -------
+    int
+        Snakemake's exit code.
+    """
+    # Relative where possible: what Snakemake records of itself should not name the machine's folders.
+    snakefile = os.path.relpath(PROJECT_ROOT / "workflow" / "Snakefile")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--configfile", str(configfile), *options]
+    return subprocess.run(command, check=False).returncode
