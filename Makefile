@@ -35,9 +35,8 @@ check: setup ## lint, types, formatting, workflow lint, schema sync
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check workflow
-	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest -q tests/unit/test_config.py tests/unit/test_envs.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt --check workflow # it calls shfmt
+	$(BIN)/python -m pytest -q tests/dag/test_lint.py tests/unit/test_config.py tests/unit/test_envs.py
 
 doctor: ## each tool: the version found, the version wanted
 	@PYTHONPATH=scripts $$(test -x $(BIN)/python && echo $(BIN)/python || echo python3) -m immunosep.doctor

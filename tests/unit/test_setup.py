@@ -8,7 +8,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BASICS = "awk bash cat cut dirname env grep mkdir nproc rm sed sha256sum sort tail tee touch xargs".split()
+BASICS = [
+    "awk",
+    "bash",
+    "cat",
+    "cut",
+    "dirname",
+    "env",
+    "grep",
+    "mkdir",
+    "nproc",
+    "rm",
+    "sed",
+    "sha256sum",
+    "sort",
+    "tail",
+    "tee",
+    "touch",
+    "xargs",
+]
 LIST = "gcc build 12.2 gcc\nsalmon run 1.10.1 salmon\nr-bioc-dada2 run 1.26.0 -\n"
 
 
