@@ -119,6 +119,9 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
     for f in schema["fields"]:
         if f["name"] in positions:
             _check_column(table, f)
+        elif f.get("required"):
+            # The missing column is told once; nothing that rests on it is judged.
+            table.bad.update((index, f["name"]) for index in range(len(table.rows)))
     if "primaryKey" in schema:
         _check_key(table, schema["primaryKey"])
     return table

@@ -100,6 +100,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--configfile", metavar="YAML", help="overlay of the configuration (default config/demo.yaml)")
     demo.set_defaults(run=_demo)
 
+    report = commands.add_parser(
+        "report", help="write the HTML report of the run in this folder, with surrogate numbers in place of codes"
+    )
+    report.add_argument("--configfile", metavar="YAML", required=True, help="overlay of the configuration of the run")
+    report.add_argument(
+        "--out", default="results/report/report.zip", metavar="ZIP", help="target (default %(default)s)"
+    )
+    report.set_defaults(run=_report)
+
     doctor = commands.add_parser("doctor", help="print each tool, the version found, the version wanted")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -182,6 +191,15 @@ def _demo(options: argparse.Namespace) -> int:
 
     configfile = Path(options.configfile) if options.configfile else demo.DEMO_CONFIG
     return demo.main(options.cores, configfile, options.others)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from immunosep.config import load_config
+    from immunosep.launch import BASE_CONFIG
+    from immunosep.report import build_report
+
+    config = load_config(BASE_CONFIG, options.configfile)
+    return build_report(Path(options.configfile), Path(options.out), config["seed"])
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -216,6 +216,11 @@ CODES: dict[str, Code] = {
         "Each layer has its own platforms.",
         "Correct the layer or the assay.",
     ),
+    "assay_not_processed": _warning(
+        "assay is known but not processed",
+        "This version has no way from these raw files to a matrix. The rows are set aside, with this reason.",
+        "Nothing to do for the record; to use the data, give a ready matrix (layers.<name>.matrix).",
+    ),
     "specimen_layer": _error(
         "specimen does not belong to the layer",
         "Body sites are for the microbiome, blood for the other layers.",

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from immunosep.checks import Row, Table
+from immunosep.checks import Row, Table, load_schema
 from immunosep.errors import InputError
 
 SAMPLE_TYPES = ("sample", "negative_control", "positive_control", "bridge", "pool")
@@ -175,6 +175,11 @@ def modality(layer: str, specimen: str) -> str:
     return f"{layer}_{specimen}" if layer == "microbiome" else layer
 
 
+def is_processed(row: Row) -> bool:
+    """Whether the workflow has a way from the files of a row to a matrix."""
+    return bool(load_schema("manifest")["assays"][row["assay"]].get("processed"))
+
+
 def participant_code(row: Row) -> str:
     """Return the participant's code; where a site codes participants and not tubes, it is the one on the tube."""
     return row["participant_code"] or row["sample_code"]
@@ -228,6 +233,8 @@ def build_libraries(
     for row in table.rows:
         name = library_name(row)
         reason = row["missing_reason"] if row["collected"] == "no" else _consent_reason(row, without_consent)
+        if not reason and not is_processed(row):
+            reason = "assay_not_processed"
         if reason:
             rejected.append(_rejected(name, row, reason))
         else:

@@ -16,7 +16,7 @@ from typing import Any
 
 from immunosep.checks import Row, Table, load_schema, nearest
 from immunosep.findings import finding, row_list
-from immunosep.manifest import LANE_COLUMNS, library_name, participant_code
+from immunosep.manifest import LANE_COLUMNS, is_processed, library_name, participant_code
 
 _READS = ("fastq_1", "fastq_2")
 _TABLES = ("table", "table_id")
@@ -75,6 +75,8 @@ def _check_kind(
     legal = schema["layers"][row["layer"]]
     if table.good(index, "assay") and row["assay"] not in legal["assays"]:
         table.add("assay_layer", index, "assay", f"assays of layer {row['layer']}: {', '.join(legal['assays'])}")
+    elif table.good(index, "assay") and row["collected"] == "yes" and not is_processed(row):
+        table.add("assay_not_processed", index, "assay")
     if table.good(index, "specimen") and row["specimen"] and row["specimen"] not in legal["specimens"]:
         problem = f"specimens of layer {row['layer']}: {', '.join(legal['specimens'])}"
         table.add("specimen_layer", index, "specimen", problem)

@@ -416,3 +416,24 @@ def test_unreadable_manifest_is_one_finding(trial):
     Path(trial.config["manifest"]).unlink()
     found = one(trial)
     assert (found.code, found.file) == ("file_unreadable", trial.config["manifest"])
+
+
+def test_an_assay_without_a_way_to_a_matrix_is_set_aside_with_its_reason(trial):
+    trial.manifest[5] |= {"assay": "shotgun"}
+    libraries, findings = trial.write().check()
+    assert [(f.code, f.severity) for f in findings] == [("assay_not_processed", "warning")]
+    assert [(r.layer, r.reason) for r in libraries.rejected if r.reason != "missed"] == [
+        ("microbiome", "assay_not_processed")
+    ]
+    assert libraries.names("microbiome") == ["RO06-987654321-D04-16s-oral"]
+
+
+@pytest.mark.parametrize("column", ["layer", "assay", "sample_type", "collected"])
+def test_a_missing_required_column_is_one_finding(trial, column):
+    trial.write()
+    path = trial.folder / "manifest.tsv"
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    at = rows[0].index(column)
+    path.write_text("\n".join("\t".join(row[:at] + row[at + 1 :]) for row in rows) + "\n")
+    _, findings = trial.check()
+    assert [(f.code, f.column) for f in findings if f.severity == "error"] == [("missing_column", column)]

@@ -1,7 +1,9 @@
 """A report that is sent around holds no participant code."""
 
 import zipfile
+from pathlib import Path
 
+from immunosep import report
 from immunosep.report import mask_codes
 
 TEXT = (
@@ -47,3 +49,27 @@ def test_masking_twice_changes_nothing(tmp_path):
     first = read(path)
     assert mask_codes(path, [("GR03", "012345678")], seed=1) == 0
     assert read(path) == first
+
+
+def test_a_report_appears_only_when_it_is_masked(tmp_path, monkeypatch):
+    """Snakemake is replaced here by what it leaves: a zip. The real one runs in the end-to-end tests."""
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "results/intake/libraries.tsv"
+    table.parent.mkdir(parents=True)
+    table.write_text("site\tsample_code\tparticipant_code\nGR03\t987654321\t012345678\n\t\t\n")
+
+    def snakemake(_, options):
+        make(Path(options[-1]), report__html=TEXT)
+        return 0
+
+    monkeypatch.setattr(report, "call_snakemake", snakemake)
+    target = Path("results/report/report.zip")
+    assert report.build_report(Path("my.yaml"), target, seed=1) == 0
+    assert b"GR03-012345678" not in read(target)
+    assert b"GR03-987654321" not in read(target)
+    assert b"DE01-" in read(target)
+
+    monkeypatch.setattr(report, "call_snakemake", lambda *_: 1)
+    target.unlink()
+    assert report.build_report(Path("my.yaml"), target, seed=1) == 1
+    assert list(target.parent.iterdir()) == []

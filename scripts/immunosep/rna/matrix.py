@@ -84,7 +84,12 @@ def build_rna(
             f"RNA: no gene reaches {min_count} reads in {min_fraction:.0%} of the {len(obs)} libraries that passed QC. "
             "Check that the transcriptome is the sample's species, or lower layers.rna.min_count and min_fraction."
         )
-    table = var[["symbol"]].assign(n_libraries=reached, kept=kept).rename_axis("gene_id").reset_index()
+    table = (
+        var[["symbol"]]
+        .assign(n_libraries=reached, kept=np.where(kept, "yes", "no"))
+        .rename_axis("gene_id")
+        .reset_index()
+    )
     values = np.asarray(everything.X)[:, kept]
     var = var.loc[kept]
     stable = stabilise(values, ~var["globin"].to_numpy(), threads)
