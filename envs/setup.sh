@@ -180,7 +180,7 @@ ensure_system_tools() {
 
 show_pip() {
     awk -v total="$(grep -c '==' "$LOCK")" \
-        '/^Collecting / && ++seen % 20 == 0 { printf "set-up:   fetched %d of %d\n", seen, total }
+        '/^(Collecting|Processing) / && ++seen % 20 == 0 { printf "set-up:   fetched %d of %d\n", seen, total }
          /^ *Building wheel for .*started/ { printf "set-up:   compiling %s%s\n", $4, $4 == "macs3" ? ", some minutes" : "" }
          /^Installing collected packages:.*,/ { print "set-up:   writing them" }
          { fflush() }'
