@@ -195,16 +195,14 @@ pip_install() {
     fi
 }
 
-ensure_venv() {
-    local python broken
-    ! venv_is_complete || return 0
-    CHANGED=yes
-    rm -f "$STAMP"
-    if ! .venv/bin/python -m pip --version 2>/dev/null | grep -qF " $(pwd -P)/.venv/"; then
-        if ((${#IN_CONDA[@]})); then python=python; else python=$(find_python); fi
-        say "a Python environment in .venv"
-        "${IN_CONDA[@]}" "$python" -m venv --clear .venv
-    fi
+make_venv() {
+    local python=python
+    ((${#IN_CONDA[@]})) || python=$(find_python)
+    say "a Python environment in .venv"
+    "${IN_CONDA[@]}" "$python" -m venv --clear .venv
+}
+
+fill_venv() {
     say "Python packages: $(grep -c '==' "$LOCK") at the versions of $LOCK"
     # A current pip reads the registry's lists many times faster than the one that comes with Debian. The lock is
     # complete, so nothing is left to resolve; what has no wheel is compiled on all cores.
@@ -212,11 +210,21 @@ ensure_venv() {
     printf '[build_ext]\nparallel = %s\n' "$(nproc)" >.venv/build.cfg
     pip_install --require-hashes --no-deps --requirement .venv/pip.lock
     pip_install --require-hashes --no-deps --requirement "$LOCK"
-    # What an interrupted installation left by halves looks installed to pip.
+}
+
+ensure_venv() {
+    local broken
+    ! venv_is_complete || return 0
+    CHANGED=yes
+    rm -f "$STAMP"
+    .venv/bin/python -m pip --version 2>/dev/null | grep -qF " $(pwd -P)/.venv/" || make_venv
+    fill_venv
+    # What an interrupted installation left by halves looks installed to pip, and pip cannot always take it away.
     broken=$(PYTHONPATH=scripts .venv/bin/python -m immunosep.doctor --broken)
     if [[ -n $broken ]]; then
-        say "once more, for these were left by halves:" $broken
-        pip_install --require-hashes --no-deps --force-reinstall --requirement "$LOCK"
+        say "left by halves when it was interrupted:" $broken
+        make_venv
+        fill_venv
     fi
     pip_install --no-build-isolation --no-deps --editable .
     wanted_stamp >"$STAMP"
