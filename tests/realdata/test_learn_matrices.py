@@ -1,17 +1,12 @@
-"""Classification of public multi-omics cohorts through the workflow's own folds, models and measures.
-
-Expected values: `../shared/data/README.md` (computed there once, cross-validated logistic regression).
-"""
+"""A public cohort with a test set of its own, which the workflow has no place for: through its models alone."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from immunosep.biomarkers.evaluate import performance_table
 from immunosep.biomarkers.features import Predictors
-from immunosep.biomarkers.models import Settings, evaluate_repeat, fit_factors, fit_models, predict
-from immunosep.biomarkers.splits import outer_folds
+from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
 from immunosep.biomarkers.tasks import Task, contrasts
 
 SETTINGS = Settings(
@@ -46,7 +41,7 @@ def read_tcga(shared, part, layer):
     return pd.read_csv(shared / "breast_tcga" / f"breast.TCGA__data.{part}__{layer}.csv.gz", index_col=0)
 
 
-def test_breast_subtypes_with_a_layer_missing_at_prediction(shared, record_property):
+def test_breast_subtypes_with_a_layer_missing_at_prediction(shared, compare):
     """150 training and 70 test samples, three subtypes; the test set has no protein. Reference error 0.064."""
     train, test = {}, {}
     for layer in ("mrna", "mirna", "protein"):
@@ -68,30 +63,10 @@ def test_breast_subtypes_with_a_layer_missing_at_prediction(shared, record_prope
         model: 1 - balanced_accuracy_score(truth, own.droplevel(0).loc[truth.index].idxmax(axis=1))
         for model, own in scores.groupby(level=0)
     }
-    record_property("balanced_errors", str(errors))
+    for model, error in errors.items():
+        compare(f"breast cancer, balanced error of {model}, 70 test samples", 0.064, error)
     assert errors.keys() == {"mrna", "mirna", "mofa", "late_fusion"}
+    # 70 samples: the standard error of 0.064 is 0.03. The factors know nothing of the subtypes.
     assert errors["mrna"] <= 0.10
     assert errors["late_fusion"] <= 0.10
     assert errors["mofa"] <= 0.15
-
-
-def test_intensive_care_among_covid_patients(shared, record_property):
-    """Reference AUROC: protein 0.86, metabolite 0.78, both 0.87."""
-    folder = shared / "covid_overmyer"
-    people = pd.read_csv(folder / "CEA_covariates.csv.gz", index_col=0)
-    covid = people.index[people["COVID"] == 1]
-    protein = pd.read_csv(folder / "CEA_protein.csv.gz", index_col=0).loc[covid]
-    metabolite = pd.read_csv(folder / "CEA_mtb.csv.gz", index_col=0).loc[covid]
-    blocks = {
-        "protein": block("protein", np.log2(protein.where(protein > 0))),
-        "metabolite": block("metabolite", metabolite),
-    }
-    classes = people.loc[covid, "ICU_1"].map({0: "ward", 1: "icu"}).set_axis(covid.astype(str)).sort_index()
-    task = Task("t", "icu", (), ("layers", "mofa", "late_fusion"), ("full",), (), (("ward",), ("icu",)))
-    folds = outer_folds(classes, folds=5, repeats=3, seed=1)
-    parts = [evaluate_repeat(task, blocks, classes, folds, SETTINGS, repeat=r, seed=1) for r in (1, 2, 3)]
-    table = performance_table(pd.concat(parts), "icu", bootstrap=500, seed=1).set_index("model")
-    record_property("auroc", str(table["auroc"].to_dict()))
-    assert table.loc["protein", "auroc"] >= 0.82
-    assert table.loc["metabolite", "auroc"] >= 0.74
-    assert table.loc["late_fusion", "auroc"] >= 0.84

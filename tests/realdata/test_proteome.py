@@ -99,7 +99,9 @@ def test_every_value_of_the_vendors_sheet_arrives(breda, shared, compare):
     compare("Olink Breda, wells of the sheet", 584, len(body))
     compare("Olink Breda, assays", 92, data.n_vars)
     compare("Olink Breda, wells that the manifest does not name", 43, len(unmatched))
-    compare("Olink Breda, libraries that failed QC (flagged ones in the sheet)", len(flagged & set(libraries)), len(failed))
+    compare(
+        "Olink Breda, libraries that failed QC (flagged ones in the sheet)", len(flagged & set(libraries)), len(failed)
+    )
     assert data.n_vars == 92
     assert set(unmatched["table_id"]) == set(values.index) - set(libraries)
     assert set(matrix.index) == set(libraries) - failed
@@ -113,7 +115,9 @@ def test_every_value_of_the_vendors_sheet_arrives(breda, shared, compare):
 def test_patients_in_intensive_care_have_more_interleukin_6(breda, shared, compare):
     """What every COVID cohort shows; it would not be seen if samples and rows had been mixed up."""
     matrix, data = matrix_by_id(breda)
-    people = pd.read_excel(shared / "covid_olink_breda/data_Breda_patient_info_breda.xlsx", dtype=str).set_index("Olink.ID")
+    people = pd.read_excel(shared / "covid_olink_breda/data_Breda_patient_info_breda.xlsx", dtype=str).set_index(
+        "Olink.ID"
+    )
     icu = people.loc[matrix.index, "ICU"].to_numpy()
     interleukin = matrix[data.var_names[data.var["symbol"] == "IL6"][0]]
     difference = interleukin[icu == "yes"].median() - interleukin[icu == "no"].median()

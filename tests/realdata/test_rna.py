@@ -178,7 +178,7 @@ def human(shared):
 def test_human_slice_agrees_with_its_published_alignment(human, shared, compare):
     """The sorted BAM holds 3,521 pairs; nearly all lie in an intron, which only the decoy keeps from being counted."""
     exons = defaultdict(list)
-    with open(shared / "rna_human_chr22/genome.gtf") as annotation:
+    with (shared / "rna_human_chr22/genome.gtf").open() as annotation:
         for line in annotation:
             fields = line.split("\t")
             if len(fields) > 8 and fields[2] == "exon":

@@ -37,8 +37,8 @@ def write_if_changed(path, text):
 def write_proteome_cohort(folder, samples, table):
     """Write manifest and clinical tables of people whose samples stand in one NPX table.
 
-    `samples`: table_id, person, order (position among the person's samples), batch, specimen. People get codes of nine digits
-    in their alphabetical order; a person's samples get the trial's days in theirs.
+    `samples`: table_id, person, order (position among the person's samples), batch, specimen. People get codes of nine
+    digits in their alphabetical order; a person's samples get the trial's days in theirs.
     """
     codes = {person: f"{number:09d}" for number, person in enumerate(sorted(samples["person"].unique()), 1)}
     rows = [
