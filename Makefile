@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 CORES ?= $(shell nproc)
 BIN := .venv/bin
+# snakefmt looks for shfmt on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTEST_FLAGS ?=
 # The set-up writes "--sdm conda" there where the system tools come from conda. Read when a recipe runs, after the set-up.
 SDM = $$(cat .setup 2>/dev/null || true)
@@ -36,7 +38,7 @@ check: setup ## lint, types, formatting, workflow lint, schema sync
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt --check workflow # it calls shfmt
-	$(BIN)/python -m pytest -q tests/dag/test_lint.py tests/unit/test_config.py tests/unit/test_envs.py
+	$(BIN)/python -m pytest -q tests/dag/test_lint.py tests/unit/test_config.py tests/unit/test_envs.py tests/unit/test_guide.py
 
 doctor: ## each tool: the version found, the version wanted
 	@PYTHONPATH=scripts $$(test -x $(BIN)/python && echo $(BIN)/python || echo python3) -m immunosep.doctor
@@ -45,5 +47,5 @@ lock: setup ## resolve pyproject.toml anew into envs/requirements.lock
 	@bash envs/lock.sh
 
 clean: ## remove what runs generate; the set-up stays
-	rm -rf resources/demo logs benchmarks .snakemake .realdata .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf resources/demo logs benchmarks .snakemake .e2e .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

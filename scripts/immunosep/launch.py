@@ -31,3 +31,14 @@ def call_snakemake(configfile: Path, options: Sequence[str]) -> int:
     snakefile = os.path.relpath(PROJECT_ROOT / "workflow" / "Snakefile")
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--configfile", str(configfile), *options]
     return subprocess.run(command, check=False).returncode
+
+
+def find_own_tools() -> None:
+    """Put the interpreter's folder first on the search path.
+
+    Tools that came with the Python packages (macs3, cutadapt, multiqc) lie there, and are found whether or not the
+    environment was activated. An environment of a rule's own still comes before it.
+    """
+    own = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != own:
+        os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])

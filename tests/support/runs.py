@@ -61,7 +61,7 @@ def fresh(name):
 
 def copy_project(target):
     """Copy what a run needs of the project, so that a test may edit its code."""
-    for part in ("workflow", "scripts", "config", "resources"):
+    for part in ("workflow", "scripts", "config", "resources", "envs"):
         shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("demo", "__pycache__"))
     return target
 

@@ -10,21 +10,6 @@ REPEATS = range(1, config["biomarkers"]["cv"]["repeats"] + 1)
 PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
 
 
-def task_settings(wildcards):
-    """Return the section `biomarkers` as one task sees it: another task's change does not rerun this one."""
-    section = config["biomarkers"]
-    own = {
-        name: value
-        for name, value in section.items()
-        if name not in ("permutations", "bootstrap")
-    }
-    return {
-        **own,
-        "tasks": {wildcards.task: section["tasks"][wildcards.task]},
-        "clinical": {wildcards.task: section["clinical"].get(wildcards.task, [])},
-    }
-
-
 rule split_folds:
     """Folds of whole participants, written once and shared by all models."""
     input:

@@ -5,6 +5,7 @@ results/reference/: the plain genome with its index, the table of genes, the map
 blacklist (empty where there is none), and the indices of salmon and bowtie2.
 """
 
+
 rule unpack_genome:
     """The genome as plain FASTA, with the lengths of its chromosomes."""
     input:

@@ -5,50 +5,6 @@ SVG goes into the HTML report, and so does the source table where it shows no si
 integration, biomarkers. No figure or source table holds a participant code; endotypes are shown where the role sees them.
 """
 
-SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE and config["clinical"]["participants"]
-# Label columns that may colour a figure: the endotype, or the targets of another cohort.
-TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
-OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
-SHOWN_LABELS = OWN_COLOURS if OWN_LABELS else sorted(TARGETS)
-
-
-def all_figures():
-    """List the figures of this run, given its layers, its role and its tasks."""
-    stems = ["05_mofa_variance", "06_factor_associations"]
-    stems += [f"04_pca_{modality}" for modality in modalities()]
-    stems += [f"07_roc_{task}" for task in tasks()]
-    stems += [f"08_calibration_{task}" for task in tasks()]
-    stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
-    stems += ["01_availability"] if RAW_LAYERS else []
-    stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
-    endings = ("pdf", "svg", "png", "tsv")
-    return collect("results/figures/{stem}.{ending}", stem=stems, ending=endings)
-
-
-# Caption -> category and title in the HTML report.
-SHOWN = {
-    "availability": ("1 Cohort", "Samples by participant, visit and layer"),
-    "endotype_plane": ("1 Cohort", "Endotypes by ferritin and HLA-DR"),
-    "layer_qc": ("2 Quality", "Technical quality, {layer}"),
-    "layer_pca": ("2 Quality", "Principal components, {modality}"),
-    "mofa_variance": ("3 Integration", "MOFA: variance explained"),
-    "factor_associations": ("3 Integration", "What the MOFA factors follow"),
-    "roc": ("4 Biomarkers", "Discrimination, {task}"),
-    "calibration": ("4 Biomarkers", "Calibration, {task}"),
-}
-
-
-def shown(path, caption):
-    """Flag a figure, or the source table of one, for the HTML report."""
-    category, title = SHOWN[caption]
-    numbers = path.endswith(".tsv")
-    return report(
-        path,
-        caption=f"../report/{'source_table' if numbers else caption}.rst",
-        category=category,
-        labels={"figure": title, "shows": "numbers" if numbers else "figure"},
-    )
-
 
 rule plot_availability:
     """Which samples there are, and for every gap its reason."""

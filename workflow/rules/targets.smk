@@ -1,0 +1,117 @@
+"""What a run consists of: modalities, tasks, figures, and all that `rule all` asks for.
+
+Functions only; they depend on the libraries, the role and the configuration, never on results.
+"""
+
+# Labels that follow from the sealed classification.
+SEALED_TARGETS = ("endotype", "both_criteria", "borderline", "reversal_d15")
+# Caption -> category and title in the HTML report.
+SHOWN = {
+    "availability": ("1 Cohort", "Samples by participant, visit and layer"),
+    "endotype_plane": ("1 Cohort", "Endotypes by ferritin and HLA-DR"),
+    "layer_qc": ("2 Quality", "Technical quality, {layer}"),
+    "layer_pca": ("2 Quality", "Principal components, {modality}"),
+    "mofa_variance": ("3 Integration", "MOFA: variance explained"),
+    "factor_associations": ("3 Integration", "What the MOFA factors follow"),
+    "roc": ("4 Biomarkers", "Discrimination, {task}"),
+    "calibration": ("4 Biomarkers", "Calibration, {task}"),
+}
+
+
+def modalities():
+    """Map each modality of the joint analysis to its matrix: our own layers, body sites apart, and ready matrices."""
+    paths = {}
+    for layer, options in config["layers"].items():
+        if options.get("matrix") and options["enabled"]:
+            paths[layer] = options["matrix"]
+        elif layer == "microbiome" and layer in RAW_LAYERS:
+            paths.update(
+                {
+                    f"microbiome_{site}": f"results/microbiome/{site}.h5ad"
+                    for site in SAMPLED_SITES
+                }
+            )
+        elif layer in RAW_LAYERS:
+            paths[layer] = f"results/{layer}/{layer}.h5ad"
+    return paths
+
+
+def tasks():
+    """List the prediction tasks of this run; one whose target the role may not see is left out."""
+    return [
+        name
+        for name, task in config["biomarkers"]["tasks"].items()
+        if task is not None
+        and (SEES_ENDOTYPE or not OWN_LABELS or task["target"] not in SEALED_TARGETS)
+    ]
+
+
+def task_settings(wildcards):
+    """Return the section `biomarkers` as one task sees it: another task's change does not rerun this one."""
+    section = config["biomarkers"]
+    own = {
+        name: value
+        for name, value in section.items()
+        if name not in ("permutations", "bootstrap")
+    }
+    return {
+        **own,
+        "tasks": {wildcards.task: section["tasks"][wildcards.task]},
+        "clinical": {wildcards.task: section["clinical"].get(wildcards.task, [])},
+    }
+
+
+SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE and config["clinical"]["participants"]
+# Label columns that may colour a figure: the endotype, or the targets of another cohort.
+TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
+OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
+SHOWN_LABELS = OWN_COLOURS if OWN_LABELS else sorted(TARGETS)
+
+
+def shown(path, caption):
+    """Flag a figure, or the source table of one, for the HTML report."""
+    category, title = SHOWN[caption]
+    numbers = path.endswith(".tsv")
+    return report(
+        path,
+        caption=f"../report/{'source_table' if numbers else caption}.rst",
+        category=category,
+        labels={"figure": title, "shows": "numbers" if numbers else "figure"},
+    )
+
+
+def all_figures():
+    """List the figures of this run, given its layers, its role and its tasks."""
+    stems = ["05_mofa_variance", "06_factor_associations"]
+    stems += [f"04_pca_{modality}" for modality in modalities()]
+    stems += [f"07_roc_{task}" for task in tasks()]
+    stems += [f"08_calibration_{task}" for task in tasks()]
+    stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
+    stems += ["01_availability"] if RAW_LAYERS else []
+    stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
+    endings = ("pdf", "svg", "png", "tsv")
+    return collect("results/figures/{stem}.{ending}", stem=stems, ending=endings)
+
+
+def all_results():
+    """List what `rule all` asks for, given the layers, the role and the tasks of this run."""
+    targets = [
+        "results/integration/multiomics.h5mu",
+        "results/integration/associations.tsv",
+    ]
+    if RAW_LAYERS:
+        targets += ["results/qc/verdicts.tsv", "results/qc/multiqc.html"]
+    if config["manifest"]:
+        targets.append("results/intake/intake_report.html")
+    if OWN_LABELS and config["clinical"]["participants"]:
+        targets.append("results/labels/endpoints.tsv")
+    for layer in RAW_LAYERS:
+        targets.append(f"results/{layer}/{layer}.h5ad")
+    for task in tasks():
+        targets += [
+            f"results/biomarkers/{task}/performance.tsv",
+            f"results/biomarkers/{task}/model.skops",
+        ]
+        if config["biomarkers"]["permutations"]:
+            targets.append(f"results/biomarkers/{task}/permutations.tsv")
+    return targets + all_figures()
