@@ -1,27 +1,30 @@
 """An edit reruns what depends on it, and nothing else."""
 
-import re
+import csv
 import shutil
 
 import pytest
+
 from support.runs import SMALL, planned_jobs, snakemake
 
-# What hangs on one layer's matrix: from the verdicts to the last figure.
-AFTER_QC = {
+# What depends on the table of RNA libraries: the layer's metrics and matrix, and what all layers share.
+AFTER_RNA_TABLE = {
+    "check_manifest": 1,
+    "tabulate_libraries": 1,
+    "measure_rna": 1,
     "judge_libraries": 1,
+    "build_rna": 1,
     "collect_verdicts": 1,
     "run_multiqc": 1,
-    "plot_layer_qc": 1,
-    "plot_layer_pca": 1,
-    "plot_availability": 1,
-}
-AFTER_MATRIX = {
     "assemble_layers": 1,
     "fit_mofa": 1,
     "associate_factors": 1,
     "evaluate_repeat": 2,
     "summarise_task": 2,
     "freeze_model": 2,
+    "plot_availability": 1,
+    "plot_layer_qc": 1,
+    "plot_layer_pca": 1,
     "plot_mofa_variance": 1,
     "plot_factor_associations": 1,
     "plot_roc": 2,
@@ -31,19 +34,17 @@ AFTER_MATRIX = {
 
 
 @pytest.fixture
-def edited(one_core):
-    """Edit a file of the finished run for one test; what was there comes back afterwards, with its time."""
+def keep(one_core):
+    """Set files of the finished run aside for one test; they come back afterwards, with their times."""
     saved = []
 
-    def edit(path, pattern, new):
+    def set_aside(path):
         backup = path.with_name(path.name + ".saved")
         shutil.copy2(path, backup)
         saved.append((backup, path))
-        text, count = re.subn(pattern, new, path.read_text(), count=1, flags=re.MULTILINE)
-        assert count == 1, f"{pattern} is not in {path.name}"
-        path.write_text(text)
+        return path
 
-    yield edit
+    yield set_aside
     for backup, path in saved:
         shutil.move(backup, path)
 
@@ -52,23 +53,44 @@ def plan(folder):
     return planned_jobs(snakemake(folder, "--dry-run", configfile=SMALL, project=folder / "project"))
 
 
+def change_first_rna_row(manifest, change):
+    """Let `change` edit the first collected RNA row of a manifest in place."""
+    with manifest.open(newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t"))
+    change(next(row for row in rows if row["layer"] == "rna" and row["collected"] == "yes"))
+    with manifest.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, rows[0], delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def test_nothing_is_left_to_do(one_core):
     assert plan(one_core) == {}
 
 
-def test_one_manifest_row_reruns_one_library_and_its_aggregates(one_core, edited):
-    """The second lane's run of an RNA library gets another name: that library alone is quantified again."""
-    manifest = one_core / "cohort/manifest.tsv"
-    edited(manifest, r"^(.*\trna\t.*\t)L1(\t.*)$", r"\1L9\2")
-    jobs = plan(one_core)
-    assert jobs == {}
+def test_a_rows_metadata_rerun_no_library(one_core, keep):
+    change_first_rna_row(keep(one_core / "cohort/manifest.tsv"), lambda row: row.update(well="H12"))
+    assert plan(one_core) == AFTER_RNA_TABLE
 
 
-def test_a_library_module_reruns_the_rules_that_use_it(one_core, edited):
-    edited(one_core / "project/scripts/immunosep/figures/availability.py", r"^(from pathlib|import|from)", r"_MARK = 1\n\1")
-    assert set(plan(one_core)) == {"plot_availability", "all"}
+def test_a_rows_files_rerun_one_library_and_the_aggregates(one_core, keep):
+    def rename_files(row):
+        for column in ("fastq_1", "fastq_2"):
+            old = one_core / "cohort" / row[column]
+            row[column] = row[column].replace(old.name, f"renamed_{old.name}")
+            shutil.copy2(old, one_core / "cohort" / row[column])
+
+    change_first_rna_row(keep(one_core / "cohort/manifest.tsv"), rename_files)
+    assert plan(one_core) == AFTER_RNA_TABLE | {"trim_rna": 1, "quantify_rna": 1, "count_genes": 1}
 
 
-def test_rewording_a_docstring_reruns_nothing(one_core, edited):
-    edited(one_core / "project/scripts/immunosep/labels.py", r'\A"""', '"""Reworded. ')
+def test_a_library_module_reruns_the_rules_that_use_it(one_core, keep):
+    module = keep(one_core / "project/scripts/immunosep/figures/availability.py")
+    module.write_text(module.read_text() + "\n_EDITED = True\n")
+    assert plan(one_core) == {"plot_availability": 1, "all": 1}
+
+
+def test_rewording_a_docstring_reruns_nothing(one_core, keep):
+    module = keep(one_core / "project/scripts/immunosep/labels.py")
+    module.write_text(module.read_text().replace('"""', '"""Reworded. ', 1))
     assert plan(one_core) == {}
