@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,8 @@ def main(cores: int, configfile: Path = DEMO_CONFIG, snakemake_options: Sequence
         _say("2/3 Workflow: every job is listed as it runs; logs/ holds their logs.")
         # The folder is held by our own lock, which the system frees however a run ends. Snakemake's own lock files
         # stay after a kill and would ask the user to unlock.
-        options = ["--cores", str(cores), "--nolock", "--rerun-incomplete", *snakemake_options]
+        options = ["--cores", str(cores), "--resources", f"mem_mb={_memory_mb()}", "--nolock", "--rerun-incomplete"]
+        options += snakemake_options
         code = call_snakemake(configfile, options)
         if code != 0:
             return code
@@ -120,6 +122,11 @@ def _only_run(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise InputError("Another run works in this folder. Wait for it to end, or stop it.") from None
         yield
+
+
+def _memory_mb() -> int:
+    """Return nine tenths of the machine's memory in MB: what jobs that run side by side may ask for in all."""
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.9 / 1e6)
 
 
 def _newest(folder: Path) -> int:
