@@ -76,5 +76,8 @@ if (length(usable) > 0) {
 }
 unlink(scratch, recursive = TRUE)
 
+# Numbers of reads are whole: as doubles, 100000 would be written 1e+05.
+tracking[-1] <- lapply(tracking[-1], as.integer)
+
 saveRDS(sequences, snakemake@output[["sequences"]])
 write.table(tracking, snakemake@output[["tracking"]], sep = "\t", quote = FALSE, row.names = FALSE)

@@ -19,14 +19,14 @@ pytestmark = [
 SETTINGS = "list(trunc_len = c(0, 0), max_ee = c(2, 2), trunc_q = 2, min_overlap = 12)"
 
 
-def run_r(script, folder, *, threads=1, **slots):
-    """Source a script with the object that Snakemake gives it."""
+def run_r(script, folder, *, threads=1, before="", **slots):
+    """Source a script with the object that Snakemake gives it; `before` is R code that runs first."""
     given = ", ".join(f"{name} = {value}" for name, value in slots.items())
     (folder / "run.R").write_text(
         'setClass("Snakemake", slots = c(input = "list", output = "list", params = "list", log = "list",'
         ' threads = "numeric"))\n'
         f'snakemake <- new("Snakemake", log = list("rule.log"), threads = {threads}, {given})\n'
-        f'source("{SCRIPTS / script}")\n'
+        f'{before}\nsource("{SCRIPTS / script}")\n'
     )
     done = subprocess.run(["Rscript", "run.R"], cwd=folder, capture_output=True, text=True)
     log = (folder / "rule.log").read_text() if (folder / "rule.log").exists() else ""
@@ -60,7 +60,7 @@ def write_pairs(folder, name, templates):
             second.write(f"@r{i}\n{read(complement(template))}\n+\n{text}\n")
 
 
-def denoise(folder, names, run, threads=1):
+def denoise(folder, names, run, threads=1, before=""):
     def files(mate):
         return "c(" + ", ".join(f'"{name}_{mate}.fastq.gz"' for name in names) + ")"
 
@@ -69,6 +69,7 @@ def denoise(folder, names, run, threads=1):
         "denoise_run.R",
         folder,
         threads=threads,
+        before=before,
         input=f"list(fastq_1 = {files(1)}, fastq_2 = {files(2)})",
         output=f'list(sequences = "{run}.rds", tracking = "{run}.tsv")',
         params=f"list(libraries = {libraries}, settings = {SETTINGS}, seed = 1)",
@@ -125,3 +126,17 @@ def test_a_run_of_blanks_without_reads_is_a_result(tmp_path):
     assert list(counts.columns) == ["library", "sequence", "count"]
     assert counts.empty
     assert sequences.empty
+
+
+def test_round_numbers_of_reads_are_written_out(tmp_path):
+    """R writes the double 100000 as 1e+05, which is no whole number to the next step."""
+    write_pairs(tmp_path, "one", ["ACGTTGCA" * 30])
+    stand_ins = """
+    filterAndTrim <- function(...) matrix(100000, 1, 1, dimnames = list(NULL, "reads.out"))
+    learnErrors <- function(...) NULL
+    derepFastq <- dada <- function(...) NULL
+    mergePairs <- function(...) data.frame(abundance = 100000)
+    makeSequenceTable <- function(...) matrix(100000L, 1, 1, dimnames = list("one", "A"))
+    """
+    tracking = denoise(tmp_path, ["one"], "r1", before=stand_ins)
+    assert tracking.loc["one", ["filtered", "merged"]].tolist() == ["100000", "100000"]
