@@ -53,6 +53,8 @@ class Table:
     bad
         (row index, column) of the cells that already have a finding; rules across cells leave these rows out, so that
         one mistake gives one message.
+    absent
+        Columns of the schema that the file lacks.
     findings
         All findings so far.
     """
@@ -61,6 +63,7 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     bad: set[tuple[int, str]] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def good(self, index: int, *columns: str) -> bool:
@@ -72,6 +75,17 @@ class Table:
         value = self.rows[index].get(column, "")
         self.findings.append(finding(code, self.file, self.lines[index], column, value, problem, **more))
         self.bad.add((index, column))
+
+    def need(self, index: int, column: str, user: str) -> None:
+        """Note an empty cell that `user` cannot do without; where the whole column is absent, that, once."""
+        if self.rows[index][column] or not self.good(index, column):
+            return
+        if column not in self.absent:
+            self.add("required_empty", index, column, f"{user} needs {column}")
+            return
+        problem = f"column is missing ({user} needs it)"
+        self.findings.append(finding("missing_column", self.file, 1, column, problem=problem))
+        self.bad.update((row, column) for row in range(len(self.rows)))
 
 
 @functools.cache
@@ -105,6 +119,9 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
     table = Table(sheet.file, findings=list(sheet.findings))
     if not sheet.header:
         return table
+    if not any(_same_letters(name, [f["name"] for f in schema["fields"]]) for name in sheet.header):
+        table.findings.append(finding("no_header", sheet.file, 1))
+        return table
     positions = _check_header(sheet, schema, table)
     if not sheet.rows:
         table.findings.append(finding("table_without_rows" if schema.get("mayBeEmpty") else "no_rows", sheet.file))
@@ -116,6 +133,7 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
         if len(cells) != width:
             _note_ragged(table, index, sheet.lines[index], len(cells), width, names)
     table.lines = list(sheet.lines)
+    table.absent = set(names) - set(positions)
     for f in schema["fields"]:
         if f["name"] in positions:
             _check_column(table, f)
@@ -258,7 +276,10 @@ def _judge_text(value: str, spec: dict[str, Any], pattern: re.Pattern[str] | Non
     flaw = _judge_common(value)
     if flaw is not None or pattern is None:
         return flaw
-    return Flaw("bad_pattern", f"should be {spec['description'][0].lower()}{spec['description'][1:].rstrip('.')}")
+    wanted = spec["description"].rstrip(".")
+    # Names such as SHA-256 keep their capital.
+    start = wanted[0] if wanted[1].isupper() else wanted[0].lower()
+    return Flaw("bad_pattern", f"should be {start}{wanted[1:]}")
 
 
 def _judge_listed(value: str, allowed: list[str], spec: dict[str, Any]) -> Flaw:

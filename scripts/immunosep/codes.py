@@ -67,7 +67,17 @@ CODES: dict[str, Code] = {
         "Commas and semicolons also occur inside values and mean different things in different countries.",
         "Save the table as text with tabs between the columns.",
     ),
+    "not_text": _error(
+        "file is a spreadsheet or is packed, and not a text table",
+        "The checks and the tools read plain text.",
+        "Unpack the file; save a spreadsheet as text (tab delimited) in the encoding UTF-8.",
+    ),
     # header and shape
+    "no_header": _error(
+        "first line holds no column name of this table",
+        "Values are read by the names of their columns; nothing else can be said about the file.",
+        "Begin the file with a line of column names, separated by tabs; config/README.md lists them.",
+    ),
     "missing_column": _error(
         "required column is missing", "The table's columns are fixed.", "Add the column with exactly this name."
     ),

@@ -87,9 +87,7 @@ def _check_owner(table: Table, index: int, row: Row, around: Surroundings) -> No
     is_sample = row["sample_type"] == "sample"
     needed = ("site", "sample_code", "visit_day", "specimen") if is_sample else ("batch", "well")
     for column in needed:
-        if not row[column] and table.good(index, column):
-            kind = "a sample" if is_sample else "a control"
-            table.add("required_empty", index, column, f"{kind} needs {column}")
+        table.need(index, column, "a sample" if is_sample else "a control")
     if not is_sample:
         for column in ("sample_code", "participant_code", "visit_day"):
             if row[column]:
@@ -112,8 +110,7 @@ def check_site(table: Table, index: int, countries: Mapping[str, str]) -> None:
 
 def _check_absent(table: Table, index: int, row: Row) -> None:
     """Check a row without data: it has a reason and no files."""
-    if not row["missing_reason"] and table.good(index, "missing_reason"):
-        table.add("required_empty", index, "missing_reason", "a sample that was not collected needs a reason")
+    table.need(index, "missing_reason", "a sample that was not collected")
     named = next((column for column in _FILE_COLUMNS if row[column]), None)
     if named is not None:
         table.add("not_collected_has_files", index, named)
@@ -129,8 +126,7 @@ def _check_data(table: Table, index: int, row: Row, assay: Mapping[str, Any], ar
         if row[column] and table.good(index, column):
             table.add("file_column", index, column, f"assay {row['assay']} does not use {column}")
     for column in (mine[0], *assay.get("required", ())):
-        if not row[column] and table.good(index, column):
-            table.add("required_empty", index, column, f"assay {row['assay']} needs {column}")
+        table.need(index, column, f"assay {row['assay']}")
     if around.layers_with_files is None or row["layer"] in around.layers_with_files:
         for column in mine:
             if column != "table_id" and row[column] and table.good(index, column):
@@ -203,13 +199,17 @@ def check_across(table: Table) -> None:
 
 
 def _without_duplicates(table: Table) -> Iterator[int]:
-    """Yield the indices of distinct rows; a repeated row gets one finding and takes part in no other rule."""
+    """Yield the indices of distinct rows; a repeated row gets one finding and takes part in no other rule.
+
+    Without one of its columns a table cannot tell its rows apart: nothing is said then.
+    """
+    whole = all(f.code != "missing_column" for f in table.findings)
     seen: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(table.rows):
         seen.setdefault(tuple(row.values()), []).append(index)
     for same in seen.values():
         yield same[0]
-        if len(same) > 1:
+        if len(same) > 1 and whole:
             _across(table, "duplicate_row", same, "", "", f"the same row stands in {_lines(table, same)}")
 
 
@@ -304,6 +304,8 @@ def check_against_participants(table: Table, participants: Mapping[tuple[str, st
     participants
         (site, participant code) to the row of the participants table.
     """
+    if table.absent & {"site", "sample_code", "sample_type"}:
+        return  # Told as missing columns; without them nobody is known by name.
     libraries: dict[tuple[str, str], list[int]] = {}
     mentioned = Counter((row["site"], participant_code(row)) for row in table.rows if row["sample_type"] == "sample")
     for index, row in enumerate(table.rows):

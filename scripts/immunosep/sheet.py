@@ -11,6 +11,12 @@ from pathlib import Path
 from immunosep.findings import Finding, finding, row_list
 
 _OTHER_SEPARATORS = (";", ",")
+# How files begin that people take for tables.
+_NOT_TEXT = {
+    b"PK\x03\x04": "a zip file, as .xlsx and .ods are",
+    b"\xd0\xcf\x11\xe0": "an .xls file",
+    b"\x1f\x8b": "packed by gzip",
+}
 # A cell of the largest legal size is a path; the csv module's own limit (131072) would raise.
 csv.field_size_limit(2**31 - 1)
 
@@ -65,6 +71,10 @@ def read_sheet(path: str | Path) -> Sheet:
 def parse_sheet(data: bytes, file: str) -> Sheet:
     """Parse the bytes of a TSV file; see `read_sheet`."""
     sheet = Sheet(file)
+    for start, kind in _NOT_TEXT.items():
+        if data.startswith(start):
+            sheet.findings.append(finding("not_text", file, problem=f"file is {kind}"))
+            return sheet
     text = _decode(data, sheet)
     if not text.strip():
         sheet.findings.append(finding("file_empty", file))

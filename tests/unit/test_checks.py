@@ -1,6 +1,7 @@
 """Reading tables of any state, judging cells, and how findings read."""
 
 import dataclasses
+import gzip
 import json
 import re
 from pathlib import Path
@@ -70,10 +71,21 @@ def test_good_table():
         ("site\tcountry\nGR03 \tGR\n", ["whitespace"]),
         ("site\tcountry\n\tGR\n", ["required_empty"]),
         ("site\tcountry\nGR03\tG\x00R\n", ["whitespace"]),
+        (gzip.compress(SITES.encode(), mtime=0), ["not_text"]),
+        (b"PK\x03\x04" + bytes(40), ["not_text"]),
+        (b"\xd0\xcf\x11\xe0" + bytes(40), ["not_text"]),
+        ("GR03\tGR\nRO06\tRO\n", ["no_header"]),
+        (b"\x87\xfe\x00\n\n", ["no_header", "not_utf8"]),
     ],
 )
 def test_state_of_a_file(text, expected):
     assert codes(check(text).findings) == expected
+
+
+def test_a_pattern_is_told_in_its_own_capitals():
+    spec = {"name": "sum", "type": "string", "pattern": "[0-9a-f]+", "description": "SHA-256 of the file."}
+    assert cell_judge(spec)("xyz").problem == "should be SHA-256 of the file"
+    assert cell_judge(spec | {"description": "Batch of the kit"})("xyz").problem == "should be batch of the kit"
 
 
 def test_misspelt_column_is_read_under_the_near_name():

@@ -428,7 +428,14 @@ def test_an_assay_without_a_way_to_a_matrix_is_set_aside_with_its_reason(trial):
     assert libraries.names("microbiome") == ["RO06-987654321-D04-16s-oral"]
 
 
-@pytest.mark.parametrize("column", ["layer", "assay", "sample_type", "collected"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *["layer", "assay", "sample_type", "collected"],
+        # asked for by a rule, of some rows only
+        *["site", "sample_code", "visit_day", "specimen", "well", "fastq_1", "table_id", "missing_reason"],
+    ],
+)
 def test_a_missing_required_column_is_one_finding(trial, column):
     trial.write()
     path = trial.folder / "manifest.tsv"
