@@ -3,9 +3,9 @@
 import copy
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from immunosep.errors import InputError
 
@@ -77,7 +77,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Reference files that a layer's raw processing cannot do without.
-NEEDED_REFERENCES = {
+NEEDED_REFERENCES: Final = {
     "rna": ("genome", "annotation", "transcriptome"),
     "atac": ("genome", "annotation"),
     "proteome": (),
@@ -85,31 +85,47 @@ NEEDED_REFERENCES = {
 }
 
 
-def require_references(config: Mapping[str, Any], layers: Iterable[str]) -> None:
-    """Refuse a run whose layers lack a reference file.
+def require_inputs(config: Mapping[str, Any], raw_layers: Collection[str]) -> None:
+    """Refuse a run that lacks an input which the configuration must name, or names and is not there.
+
+    The manifest, the raw files and the contents of the clinical tables are the intake's to check.
 
     Parameters
     ----------
     config
         Checked configuration.
-    layers
+    raw_layers
         Layers that start from raw files.
 
     Raises
     ------
     InputError
-        One line for every reference that is not given or not there.
+        One line for every input that is not given or not there.
     """
-    problems = []
-    for layer in layers:
-        for name in NEEDED_REFERENCES[layer]:
-            path = config["reference"][name]
-            if path is None:
-                problems.append(f"  reference.{name}: layer {layer} starts from reads and needs it; give its path.")
-            elif not Path(path).is_file():
-                problems.append(f"  reference.{name}: {path} is not there (layer {layer} needs it).")
+    matrices = {layer: options["matrix"] for layer, options in config["layers"].items() if options["enabled"]}
+    wanted = [
+        (f"reference.{name}", config["reference"][name], f"layer {layer}")
+        for layer in raw_layers
+        for name in NEEDED_REFERENCES[layer]
+    ]
+    tables = ("participants", "visits") if config["clinical"]["labels"] is None else ("labels",)
+    wanted += [(f"clinical.{name}", config["clinical"][name], "the derivation of labels") for name in tables]
+    optional = [(f"layers.{layer}.matrix", path, f"layer {layer}") for layer, path in matrices.items()]
+    if "atac" in raw_layers:
+        optional.append(("reference.blacklist", config["reference"]["blacklist"], "layer atac"))
+    if "microbiome" in raw_layers:
+        mock = config["layers"]["microbiome"]["mock_composition"]
+        optional.append(("layers.microbiome.mock_composition", mock, "layer microbiome"))
+    wanted += [entry for entry in optional if entry[1] is not None]
+
+    problems = [] if raw_layers or any(matrices.values()) else ["  layers: none has a sample or a matrix; enable one."]
+    for key, path, user in wanted:
+        if path is None:
+            problems.append(f"  {key}: {user} needs it; give its path.")
+        elif not Path(path).is_file():
+            problems.append(f"  {key}: {path} is not there ({user} needs it).")
     if problems:
-        raise InputError("Reference files are missing:\n{}".format("\n".join(dict.fromkeys(problems))))
+        raise InputError("Inputs are missing:\n{}".format("\n".join(problems)))
 
 
 def defaults() -> dict[str, Any]:

@@ -163,6 +163,24 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
     }
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"layers": {"rna": {"matrix": "absent.h5ad"}}}, "layers.rna.matrix: absent.h5ad is not there"),
+        ({"reference": {"genome": None}}, "reference.genome: layer rna needs it"),
+        ({"clinical": {"participants": None, "visits": None}}, "clinical.visits: the derivation of labels needs it"),
+        ({"sealed": {"classification": "absent.tsv"}}, "absent.tsv: file cannot be read"),
+        ({"role": "open"}, "role: 'open' is not one of blinded, endotype, unblinded"),
+    ],
+)
+def test_a_missing_input_is_told_without_a_traceback(design, changes, told):
+    done = snakemake(design, "--dry-run", configfile=overlay(design, "absent.yaml", **changes))
+    assert done.returncode == 2
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Exception" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("broken", ["manifest", "config"])
 def test_mistakes_end_the_run_before_any_job(design, broken):
     """Exit code 2, every mistake named, no traceback, nothing written."""

@@ -1,11 +1,12 @@
 """The configuration: file and schema agree, defaults are filled, every mistake is named at once."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from immunosep.config import check_config, defaults, load_config, load_schema, overlay, require_references
+from immunosep.config import check_config, defaults, load_config, load_schema, overlay, require_inputs
 from immunosep.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -100,12 +101,47 @@ def test_a_missing_file_is_refused(tmp_path):
         load_config(tmp_path / "absent.yaml")
 
 
-def test_every_missing_reference_is_named(tmp_path):
-    genome = tmp_path / "genome.fa"
-    genome.write_text(">a\nACGT\n")
-    config = check_config({"reference": {"genome": str(genome), "annotation": "absent.gtf"}})
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder with the clinical tables where the defaults look for them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clinical").mkdir()
+    for name in ("clinical/participants.tsv", "clinical/visits.tsv", "genome.fa"):
+        (tmp_path / name).write_text("content\n")
+    return tmp_path
+
+
+def test_every_missing_reference_is_named(files):
+    config = check_config({"reference": {"genome": "genome.fa", "annotation": "absent.gtf"}})
     with pytest.raises(InputError) as caught:
-        require_references(config, ["atac", "microbiome", "proteome"])
+        require_inputs(config, ["atac", "microbiome", "proteome"])
     assert "absent.gtf is not there (layer atac" in str(caught.value)
     assert "reference.taxonomy_16s: layer microbiome" in str(caught.value)
     assert "genome" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "raw_layers", "expected"),
+    [
+        ({}, ["proteome"], None),
+        (
+            {"layers": {"proteome": {"matrix": "genome.fa.tsv"}}},
+            ["proteome"],
+            "layers.proteome.matrix: genome.fa.tsv is",
+        ),
+        ({"layers": {"proteome": {"matrix": "no.tsv", "enabled": False}}}, ["rna"], "reference.genome: layer rna"),
+        ({"reference": {"blacklist": "no.bed"}}, ["proteome"], None),
+        ({"layers": {"microbiome": {"mock_composition": "no.tsv"}}}, ["microbiome"], "mock_composition: no.tsv is not"),
+        ({"clinical": {"visits": None}}, ["proteome"], "clinical.visits: the derivation of labels needs it"),
+        ({"clinical": {"visits": None, "labels": "no.tsv"}}, ["proteome"], "clinical.labels: no.tsv is not there"),
+        ({"clinical": {"visits": None, "labels": "genome.fa"}}, ["proteome"], None),
+        ({}, [], "layers: none has a sample or a matrix"),
+    ],
+)
+def test_an_input_that_is_named_is_there(files, changes, raw_layers, expected):
+    config = check_config(changes)
+    if expected is None:
+        require_inputs(config, raw_layers)
+    else:
+        with pytest.raises(InputError, match=re.escape(expected)):
+            require_inputs(config, raw_layers)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
 
-from immunosep.config import check_config, require_references
+from immunosep.config import check_config, require_inputs
 from immunosep.errors import InputError
 from immunosep.intake import load_libraries
 from immunosep.launch import find_own_tools
@@ -29,7 +29,7 @@ try:
         and config["layers"][layer]["matrix"] is None
         and LIBRARIES.names(layer)
     )
-    require_references(config, RAW_LAYERS)
+    require_inputs(config, RAW_LAYERS)
 except InputError as error:
     # A mistake in the input is no fault of the workflow: say it without a traceback, leave nothing behind.
     print(f"\n{error}\n", file=sys.stderr, flush=True)

@@ -61,7 +61,7 @@ def task_settings(wildcards):
     }
 
 
-SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE and config["clinical"]["participants"]
+SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE
 # Label columns that may colour a figure: the endotype, or the targets of another cohort.
 TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
 OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
@@ -103,7 +103,7 @@ def all_results():
         targets += ["results/qc/verdicts.tsv", "results/qc/multiqc.html"]
     if config["manifest"]:
         targets.append("results/intake/intake_report.html")
-    if OWN_LABELS and config["clinical"]["participants"]:
+    if OWN_LABELS:
         targets.append("results/labels/endpoints.tsv")
     for layer in RAW_LAYERS:
         targets.append(f"results/{layer}/{layer}.h5ad")
