@@ -10,6 +10,8 @@ from immunosep.config import SCHEMA_PATH
 
 PROJECT_ROOT = SCHEMA_PATH.parents[2]
 BASE_CONFIG = PROJECT_ROOT / "config" / "config.yaml"
+# Snakemake 9 drops a coroutine wherever a resource depends on the size of an input that is not there yet.
+QUIET = "ignore:coroutine 'InputFiles._predicated_size_files:RuntimeWarning"
 
 
 def call_snakemake(configfile: Path, options: Sequence[str]) -> int:
@@ -29,7 +31,8 @@ def call_snakemake(configfile: Path, options: Sequence[str]) -> int:
     """
     # Relative where possible: what Snakemake records of itself should not name the machine's folders.
     snakefile = os.path.relpath(PROJECT_ROOT / "workflow" / "Snakefile")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--configfile", str(configfile), *options]
+    command = [sys.executable, "-W", QUIET, "-m", "snakemake"]
+    command += ["--snakefile", snakefile, "--configfile", str(configfile), *options]
     return subprocess.run(command, check=False).returncode
 
 
