@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from immunosep.checks import Row, Table, load_schema
 from immunosep.errors import InputError
 
-SAMPLE_TYPES = ("sample", "negative_control", "positive_control", "bridge", "pool")
 _CONTROL_SHORT = {"negative_control": "NC", "positive_control": "PC", "bridge": "BR", "pool": "PL"}
 # Columns that may differ between the lanes of a library.
 LANE_COLUMNS = ("run", "fastq_1", "fastq_2", "fastq_1_sha256", "fastq_2_sha256")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
 from immunosep.biomarkers.features import Predictors, clinical_predictors, omics_predictors
-from immunosep.biomarkers.frozen import data_digest, frozen_content, model_card, versions, write_model
+from immunosep.biomarkers.frozen import FORMAT, data_digest, frozen_content, model_card, versions, write_model
 from immunosep.biomarkers.models import PREDICTIONS, Settings, evaluate_repeat, fit_factors, fit_models, permute_task
 from immunosep.biomarkers.splits import derive_seed, outer_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
@@ -173,7 +173,7 @@ def freeze_model(
     performance = read_table(performance_path)
     if folds.empty:
         note = performance["note"].iloc[0]
-        write_model({"format": "1", "task": task_name, "status": note}, model_path)
+        write_model({"format": FORMAT, "task": task_name, "status": note}, model_path)
         _write_text(f"# Model card: {task_name}\n\nNo model: {note}.\n", card_path)
         return
     inputs = load_inputs(
@@ -198,7 +198,7 @@ def freeze_model(
     digest = data_digest(inputs.blocks, classes)
     folds_digest = folds["digest"].iloc[0]
     content = {
-        "format": "1",
+        "format": FORMAT,
         "task": task.name,
         "status": "fitted",
         "target": task.target,
