@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from immunosep.checks import Row, Table, check_table
-from immunosep.errors import InputError
-from immunosep.findings import Finding, as_text, errors, finding
+from immunosep.findings import Finding, finding
 from immunosep.manifest_rules import check_site
 from immunosep.sheet import read_sheet
 
@@ -49,22 +48,6 @@ class Clinical:
 def may_open(table: str, role: str) -> bool:
     """Whether a sealed table may be opened in a role."""
     return role in _SEALED_ROLES[table]
-
-
-def read_clinical(config: Mapping[str, Any]) -> Clinical:
-    """Read the clinical tables that the configuration names.
-
-    Raises
-    ------
-    InputError
-        With every mistake of every table.
-    """
-    countries, site_findings = read_sites(config)
-    clinical, findings = check_clinical(config, countries)
-    wrong = errors([*site_findings, *findings])
-    if wrong:
-        raise InputError(as_text(wrong, shown=None))
-    return clinical
 
 
 def read_sites(config: Mapping[str, Any]) -> tuple[dict[str, str] | None, list[Finding]]:

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from immunosep.checks import columns_of
+from immunosep.clinical import check_clinical, read_sites
+from immunosep.errors import InputError
+from immunosep.findings import as_text, errors
 from immunosep.intake import check_inputs
 
 SCHEDULE = {"omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "sofa_days": list(range(1, 16)), "screening_day": 0}
@@ -41,6 +44,15 @@ def control(kind, well):
     files = {"fastq_1": f"{stem}_R1.fastq.gz", "fastq_2": f"{stem}_R2.fastq.gz"}
     names = {"layer": "microbiome", "assay": "16s", "sample_type": kind, "batch": "MB01", "well": well, "run": "R1"}
     return names | files | {"collected": "yes"}
+
+
+def read_clinical(config):
+    """Return the clinical tables of a configuration; a mistake in one of them is an `InputError`."""
+    countries, of_sites = read_sites(config)
+    clinical, findings = check_clinical(config, countries)
+    if wrong := errors([*of_sites, *findings]):
+        raise InputError(as_text(wrong, shown=None))
+    return clinical
 
 
 class Trial:

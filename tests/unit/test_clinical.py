@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from immunosep.clinical import may_open, read_clinical
+from immunosep.clinical import may_open
 from immunosep.errors import InputError
-from support.trial import FIRST, SECOND, Trial, codes
+from support.trial import FIRST, SECOND, Trial, codes, read_clinical
 
 VALUES = {"ferritin": "5000", "ferritin_unit": "ng/mL", "hladr": "3000", "hladr_unit": "receptors_per_cell"}
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunosep.clinical import read_clinical
 from immunosep.errors import InputError
 from immunosep.simulate.accessibility import draw_sizes, read_through
 from immunosep.simulate.amplicons import build_reference
@@ -22,6 +21,7 @@ from immunosep.simulate.participants import Trial, draw_trial, split_sites
 from immunosep.simulate.reads import simulate_reads, write_design
 from immunosep.simulate.seeds import generator
 from immunosep.simulate.truth_labels import carried_forward, endotype_of, reversal_of, true_labels
+from support.trial import read_clinical
 
 SOFA_DAYS = [*range(1, 16), 21, 28]
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
