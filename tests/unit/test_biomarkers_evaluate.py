@@ -92,6 +92,11 @@ def test_calibration_line_recovers_a_known_distortion():
     assert np.isnan(calibration_line(np.array([0, 1]), np.array([0.1, 0.9]))[0])
 
 
+def test_no_calibration_line_where_classes_separate_the_wrong_way_or_touch():
+    assert np.isnan(calibration_line(np.array([1, 1, 0, 0]), np.array([0.1, 0.2, 0.7, 0.8]))).all()
+    assert np.isnan(calibration_line(np.array([1, 1, 0, 0]), np.array([0.9, 0.5, 0.5, 0.2]))).all()
+
+
 def test_one_class_is_said_and_not_scored():
     row = performance_table(predictions([1, 1], [0.8, 0.4]), "t", bootstrap=5, seed=1).iloc[0]
     assert "one class only" in row["note"]
@@ -112,6 +117,17 @@ def test_three_classes_get_a_macro_row():
     # Highest score: a, b, c, a, c (wrong), c.
     assert table.loc["macro", "balanced_accuracy"] == pytest.approx((1 + 0.5 + 1) / 3)
     assert table.loc["macro", "n"] == 6
+
+
+def test_a_class_without_a_model_in_a_fold_leaves_the_macro_row_standing():
+    classes = np.array(["a", "b", "c", "a", "b", "c"])
+    parts = []
+    for name in "abc":
+        part = predictions((classes == name).astype(int), np.where(classes == name, 0.8, 0.3), **{"class": name})
+        # The fold of the last two participants had too few of class c.
+        parts.append(part.iloc[:4] if name == "c" else part)
+    row = performance_table(pd.concat(parts), "t", bootstrap=20, seed=1).set_index("class").loc["macro"]
+    assert (row["n"], row["balanced_accuracy"], row["auroc"]) == (6, 1, 1)
 
 
 def test_curves_begin_and_end_in_the_corners_and_bins_hold_everyone():

@@ -112,9 +112,15 @@ def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dic
 
 
 def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[Array]) -> dict[str, object]:
-    """Return the mean over classes; the balanced accuracy is that of the class with the highest score."""
+    """Return the mean over classes; the balanced accuracy is that of the class with the highest score.
+
+    It rests on the participants with a score for every class: a class that is too small in a training fold has no model
+    there, and the highest of the other scores would be no choice between the classes.
+    """
     wide = group.pivot(index="participant", columns="class", values="score")
-    truth = group[group["label"] == 1].set_index("participant")["class"].reindex(wide.index)
+    truth = group[group["label"] == 1].set_index("participant")["class"]
+    chosen = wide.dropna().idxmax(axis=1)
+    chosen = chosen[chosen.index.isin(truth.index)]
     measures = ["auroc", "auroc_sd", "auprc", "brier", "brier_scaled"]
     mean = pd.DataFrame(rows).reindex(columns=measures).mean()
     low, high = np.nanquantile(np.mean(areas, axis=0), [0.025, 0.975])
@@ -124,7 +130,7 @@ def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[A
         **{name: float(mean[name]) for name in measures},
         "auroc_low": low,
         "auroc_high": high,
-        "balanced_accuracy": balanced_accuracy_score(truth, wide.idxmax(axis=1)),
+        "balanced_accuracy": balanced_accuracy_score(truth[chosen.index], chosen) if len(chosen) else float("nan"),
         "note": "one against the rest, mean over classes",
     }
 
@@ -160,7 +166,10 @@ def calibration_line(labels: NDArray[np.integer], probability: Array) -> tuple[f
     """
     clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     log_odds = np.log(clipped / (1 - clipped))
-    if np.ptp(log_odds) < 1e-9 or log_odds[labels == 1].min() > log_odds[labels == 0].max():
+    positive, negative = log_odds[labels == 1], log_odds[labels == 0]
+    # Classes that touch in one value, or stand the wrong way round, leave the slope without a limit as well.
+    separate = positive.min() >= negative.max() or negative.min() >= positive.max()
+    if np.ptp(log_odds) < 1e-9 or separate:
         return float("nan"), float("nan")
     line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, None], labels)
     return float(line.coef_[0, 0]), float(line.intercept_[0])
