@@ -93,6 +93,13 @@ def test_classes_of_the_trial():
     assert endotype.tolist() == ["SII", "MALS"]
 
 
+def test_who_is_lost_before_the_horizon_is_no_survivor():
+    task = load_task("t", section("event_28"))
+    table = labels(event_28=["0", "1", "0", "0"], time_to_death_28=["28", "5", "27", ""])
+    assert class_labels(task, table).tolist() == ["0", "1", "0"]
+    assert class_labels(task, table).index.tolist() == [table["participant"][row] for row in (0, 1, 3)]
+
+
 def test_classes_of_another_cohort():
     task = load_task("t", section("subtype", []))
     three = class_labels(task, labels(subtype=["Her2", "Basal", "LumA", "LumA"]))

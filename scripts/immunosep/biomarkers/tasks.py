@@ -1,6 +1,7 @@
 """Prediction tasks: what is predicted, from which days, and whether the clock allows it."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,9 @@ CLINICAL_AVAILABLE_DAY = {
     "hours_sepsis_to_drug": 1,
     "sofa_baseline": 1,
 }
+
+#: Death by a horizon, as a label of yes or no.
+_EVENT = re.compile(r"event_([0-9]+)")
 
 #: Clinical predictors that define a target.
 DEFINERS = {"endotype": ("endotype", "covid19"), "reversal_d15": ()}
@@ -155,6 +159,8 @@ def check_time(task: Task, first_outcome_day: int | None = None) -> None:
 def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
     """Return the class of each participant; participants with none of the task's classes are left out.
 
+    Someone lost to follow-up before day 28 is neither dead nor a survivor of 28 days, and has no class of `event_28`.
+
     Parameters
     ----------
     task
@@ -179,6 +185,7 @@ def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
         )
     values = labels.set_index("participant")[task.target].astype(str).str.strip()
     values = values[values != ""]
+    values = values.drop(_lost_before_horizon(task.target, labels).intersection(values.index))
     if task.classes is None:
         names = {level: level for level in sorted(values.unique())}
         if len(names) < 2:
@@ -190,6 +197,18 @@ def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
     if left_out:
         logger.info("task %s: participants of other classes left out: %s", task.name, left_out)
     return coded.dropna().sort_index().rename("class")
+
+
+def _lost_before_horizon(target: str, labels: pd.DataFrame) -> pd.Index:
+    """Return who has no event by the end of a follow-up that is shorter than the horizon: their class is not known."""
+    horizon = _EVENT.fullmatch(target)
+    time = f"time_to_death_{horizon[1]}" if horizon else ""
+    if not horizon or time not in labels:
+        return pd.Index([])
+    lost = (labels[target].astype(str) == "0") & (pd.to_numeric(labels[time], errors="coerce") < int(horizon[1]))
+    if lost.any():
+        logger.info("%s: %d participants lost before day %s are left out", target, int(lost.sum()), horizon[1])
+    return pd.Index(labels.loc[lost, "participant"])
 
 
 def contrasts(task: Task, classes: pd.Series) -> dict[str, pd.Series]:
