@@ -373,7 +373,7 @@ def derive(
     reversal = settings["reversal"]
     last_day = max(
         settings["sofa"]["last_day"],
-        settings["sofa"]["end_of_treatment_day"],
+        settings["sofa"]["end_of_treatment_day"] + RESOLUTION_WINDOW,
         settings["sofa_response"]["decrease_day"],
         reversal["day"] + reversal["window"],
     )

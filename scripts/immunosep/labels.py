@@ -310,6 +310,8 @@ def nearest_value(values: FloatArray, day: int, window: int) -> tuple[FloatArray
 def last_value(values: FloatArray, first: int, last: int) -> FloatArray:
     """Take each participant's last value of the days `first` to `last`; NaN where there is none."""
     part = values[:, first : last + 1][:, ::-1]
+    if not part.shape[1]:
+        return np.full(len(values), np.nan)
     present = ~np.isnan(part)
     return np.take_along_axis(part, present.argmax(axis=1)[:, None], axis=1)[:, 0]
 

@@ -157,6 +157,14 @@ def test_blinded_tables_hold_nothing_of_the_classification(tables):
     assert not long.to_csv().count("MALS")
 
 
+@pytest.mark.parametrize(("day", "window"), [(15, 0), (3, 1), (2, 0)])
+def test_the_day_and_window_of_the_reversal_are_free(tables, day, window):
+    chosen = {**SETTINGS, "reversal": {**SETTINGS["reversal"], "day": day, "window": window}}
+    table, _ = endpoints.derive(*tables, chosen)
+    states = table.set_index("participant")[f"reversal_d{day}"]
+    assert states["GR03-012345678"] == ("reversed" if day == 15 else "not_reversed")
+
+
 def test_order_of_rows_does_not_matter(tables):
     expected = endpoints.derive(*tables, SETTINGS)
     shuffled = endpoints.derive(*(table.sample(frac=1, random_state=7) for table in tables), SETTINGS)
