@@ -185,14 +185,14 @@ def layer(tmp_path):
     return tmp_path, names, counts
 
 
-def build(folder, min_count=10):
+def build(folder, min_count=10, min_fraction=0.1):
     build_rna(
         counts=folder / "counts.h5ad",
         genes=folder / "genes.tsv",
         libraries=folder / "rna.tsv",
         verdicts=folder / "verdicts.tsv",
         min_count=min_count,
-        min_fraction=0.1,
+        min_fraction=min_fraction,
         threads=1,
         matrix_path=folder / "rna.h5ad",
         genes_path=folder / "kept.tsv",
@@ -211,6 +211,25 @@ def test_build_rna_leaves_out_what_failed_and_says_so(layer):
     assert len(kept) == 40
     assert kept.loc["G39", "kept"] == "no"
     assert data.var["globin"].sum() == 1
+
+
+def test_a_gene_in_exactly_the_wanted_fraction_of_libraries_stays(layer):
+    folder, _, _ = layer
+    names = [f"S-{i:09d}-D01-rna" for i in range(100)]
+    counts = simulated(100, 40)
+    counts[:, 38] = np.arange(100) < 55
+    counts[:, 38] *= 50
+    genes = pd.read_csv(folder / "genes.tsv", sep="\t")["gene_id"]
+    write_h5ad(
+        ad.AnnData(counts.astype(np.int32), obs=pd.DataFrame(index=names), var=pd.DataFrame(index=genes)),
+        folder / "counts.h5ad",
+    )
+    libraries = pd.DataFrame({"library": names, "sample_type": "sample", "visit_day": "1", "participant": names})
+    write_table(libraries, folder / "rna.tsv")
+    write_table(
+        pd.DataFrame({"library": names, "metric": "overall", "value": "", "verdict": "pass"}), folder / "verdicts.tsv"
+    )
+    assert "G38" in build(folder, min_fraction=0.55).var_names
 
 
 def test_build_rna_without_expressed_genes(layer):

@@ -78,7 +78,8 @@ def build_rna(
     everything = read_h5ad(counts)[obs.index]
     var = read_genes(genes).loc[everything.var_names]
     reached = (np.asarray(everything.X) >= min_count).sum(axis=0)
-    kept = reached >= max(1, np.ceil(min_fraction * len(obs)))
+    # As a quotient: 0.55 * 100 is a little more than 55, and 55 of 100 libraries would not be enough.
+    kept = (reached > 0) & (reached / len(obs) >= min_fraction)
     if not (kept & ~var["globin"].to_numpy()).any():
         raise InputError(
             f"RNA: no gene reaches {min_count} reads in {min_fraction:.0%} of the {len(obs)} libraries that passed QC. "
