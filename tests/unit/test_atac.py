@@ -339,3 +339,12 @@ def test_no_shared_peak_is_said(layer):
     folder, names = layer
     with pytest.raises(InputError, match="3 participants"):
         consensus(folder, names, 3)
+
+
+def test_no_passing_library_is_said(layer):
+    folder, names = layer
+    write_table(
+        pd.DataFrame({"library": names, "metric": "overall", "value": "", "verdict": "fail"}), folder / "verdicts.tsv"
+    )
+    with pytest.raises(InputError, match="no library passed QC"):
+        consensus(folder, names, 2)

@@ -52,9 +52,14 @@ def call_consensus(
     Raises
     ------
     InputError
-        When no peak is left.
+        When no library passed QC, or no peak is left.
     """
     obs = passing_obs(read_table(libraries), read_table(verdicts))
+    if obs.empty:
+        raise InputError(
+            "ATAC: no library passed QC. See results/qc/atac_verdicts.tsv for the reasons, or set "
+            "layers.atac.enabled: false."
+        )
     paths = dict(zip(names, peaks, strict=True))
     sizes = read_lengths(lengths)
     forbidden = read_bed(blacklist)
