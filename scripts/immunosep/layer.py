@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 logger = logging.getLogger(__name__)
@@ -93,6 +95,13 @@ def drug_symbols(drug_analytes: pd.DataFrame, kind: str) -> frozenset[str]:
         ``protein`` or ``transcript``.
     """
     return frozenset(drug_analytes.loc[drug_analytes["kind"] == kind, "symbol"])
+
+
+def flag(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+    """Return a true/false column of `var`, false where the table does not have it."""
+    if column not in table:
+        return np.zeros(len(table), dtype=bool)
+    return table[column].astype(str).str.lower().isin(("true", "1", "yes")).to_numpy()
 
 
 def has_symbol(symbols: pd.Series, wanted: Iterable[str]) -> pd.Series:

@@ -134,6 +134,30 @@ def test_associations_are_scipys_and_benjamini_hochbergs():
     np.testing.assert_allclose(np.sort(table["q_value"]), np.sort(np.minimum(by_hand, 1)))
 
 
+def test_plates_with_numbers_for_names_are_categories():
+    factors = pd.DataFrame({"factor1": np.tile([0.0, 5.0, 0.1], 6) + np.arange(18) / 100})
+    plates = pd.DataFrame({"technical|rna:plate": np.tile(["1", "2", "3"], 6)})
+    row = associate(factors, plates).iloc[0]
+    assert (row["test"], row["groups"]) == ("kruskal", 3)
+    assert row["effect"] > 0.9
+
+
+def test_a_constant_factor_is_not_tested():
+    factors = pd.DataFrame({"factor1": np.zeros(12), "factor2": np.arange(12.0)})
+    variables = pd.DataFrame({"technical|rna:qc_depth": np.arange(12.0), "technical|rna:batch": ["a", "b"] * 6})
+    table = associate(factors, variables)
+    assert set(table["factor"]) == {"factor2"}
+    assert table["q_value"].notna().all()
+
+
+def test_drug_analytes_stay_out_of_the_factors(joined):
+    layers = {name: layer.copy() for name, layer in joined[0].mod.items()}
+    layers["proteome"].var["drug_analyte"] = [True] * 3 + [False] * 27
+    views, features = cohort_views(assemble(layers), max_features=50, min_features=15)
+    assert features["proteome"] == [f"proteome_{index}" for index in range(3, 30)]
+    np.testing.assert_array_equal(views["proteome"][:35], layers["proteome"].X[:, 3:])
+
+
 def test_eta_squared_by_hand():
     # Groups 1,3 and 5,7: mean 4, between 4*4 = 16, total 9+1+1+9 = 20.
     assert eta_squared(np.array([1.0, 3, 5, 7]), ["a", "a", "b", "b"]) == pytest.approx(0.8)

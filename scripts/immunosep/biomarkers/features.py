@@ -1,8 +1,9 @@
 """Predictors: matrices on a scale that each sample reaches alone, so that nothing is learned before the folds.
 
-The X of a layer's AnnData is normalised over the cohort (a VST trend, the prevalence of taxa) and is not used here
-where counts exist. What stays cohort-wide is the list of features itself: genes of the annotation, the consensus peaks,
-the genera seen. The lists do not know the labels; they are frozen upstream and stated in the model card.
+The X of a layer's AnnData is normalised over the cohort (a VST trend) and is not used here where counts exist. What
+stays cohort-wide is the list of features itself: the genes and genera that are common enough among the libraries, and
+the consensus peaks, of all visits. The lists do not know the labels; they are frozen upstream and stated in the model
+card.
 """
 
 import logging
@@ -19,6 +20,7 @@ from immunosep.biomarkers.tasks import Task
 from immunosep.compositions import clr
 from immunosep.errors import InputError
 from immunosep.integration.factors import dense
+from immunosep.layer import flag
 
 logger = logging.getLogger(__name__)
 
@@ -144,13 +146,6 @@ def sample_scale(data: AnnData, name: str) -> NDArray[np.float64]:
         return clr(counts, PSEUDOCOUNT)
     total = counts[:, ~flag(data.var, "globin")].sum(axis=1, keepdims=True)
     return np.log2((counts + PSEUDOCOUNT) / (total + 1) * 1e6)
-
-
-def flag(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
-    """Return a true/false column, false where the table does not have it."""
-    if column not in table:
-        return np.zeros(len(table), dtype=bool)
-    return table[column].astype(str).str.lower().isin(("true", "1", "yes")).to_numpy()
 
 
 def clinical_predictors(task: Task, labels: pd.DataFrame, participants: pd.DataFrame | None) -> Predictors | None:

@@ -13,11 +13,14 @@ from scipy import stats
 from immunosep.errors import InputError
 from immunosep.integration.mofa import MofaError, MofaFit, fit_mofa, most_variable
 from immunosep.io import PathLike
+from immunosep.layer import flag
 
 logger = logging.getLogger(__name__)
 
 #: obs columns of the layers that describe how a library was made, not the patient.
 TECHNICAL = ("batch", "plate", "run", "site", "country", "visit_day")
+#: Names, even where they are written in digits: plate 10 is not ten times plate 1.
+CATEGORIES = frozenset({"batch", "plate", "run", "site", "country"})
 CLINICAL = ("age_years", "sex", "sofa_baseline")
 #: Label-table columns that say how a label came about, or who the participant is.
 NOT_LABELS = re.compile(
@@ -29,6 +32,8 @@ MIN_SAMPLES = 8
 
 def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[dict[str, NDArray], dict[str, list[str]]]:
     """Return each modality on all observations (NaN where not measured) and the feature names.
+
+    The analytes that a trial drug adds or displaces are left out: on visits after the first dose they tell the arm.
 
     Parameters
     ----------
@@ -46,8 +51,9 @@ def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[di
     """
     views, features = {}, {}
     for name, modality in data.mod.items():
+        usable = np.flatnonzero(~flag(modality.var, "drug_analyte"))
         matrix = dense(modality.X)
-        chosen = most_variable(matrix, max_features)
+        chosen = usable[most_variable(matrix[:, usable], max_features)]
         if chosen.size < min_features:
             logger.warning("layer %s left out of MOFA: %d features vary, %d needed", name, chosen.size, min_features)
             continue
@@ -181,8 +187,8 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
     """Test every factor against every variable.
 
     A numeric variable is tested by Spearman's correlation, a category by Kruskal and Wallis with eta squared as effect
-    (the share of the factor's variance that lies between groups). Visits of one participant are not independent: the p
-    values rank variables and are no proof.
+    (the share of the factor's variance that lies between groups). A factor that is constant where the variable is known
+    has no row. Visits of one participant are not independent: the p values rank variables and are no proof.
 
     Parameters
     ----------
@@ -202,13 +208,16 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
         text = variables[name].astype(object).where(variables[name].notna(), "").astype(str).str.strip()
         known = (text != "").to_numpy()
         number = pd.to_numeric(text.where(known), errors="coerce")
-        numeric = known.any() and number[known].notna().all()
+        named = variable.rpartition(":")[2] in CATEGORIES
+        numeric = not named and known.any() and number[known].notna().all()
         values = number.to_numpy()[known] if numeric else text.to_numpy()[known]
         levels, counts = np.unique(values, return_counts=True)
         if values.size < MIN_SAMPLES or levels.size < 2 or (not numeric and (counts > 1).sum() < 2):
             continue
         for factor in factors:
             score = factors[factor].to_numpy()[known]
+            if np.ptp(score) == 0:
+                continue
             if numeric:
                 effect, p = stats.spearmanr(score, values)
                 test = "spearman"
