@@ -134,6 +134,12 @@ def test_fractions_of_warned_and_detected_values():
     assert without.empty
 
 
+def test_a_library_without_values_is_measured_as_missing():
+    values = cohort(n=4)
+    values.loc[values["library"] == "L-00", "npx"] = np.nan
+    assert metric(values, "missing_fraction").to_dict() == {"L-00": 1, "L-01": 0, "L-02": 0, "L-03": 0}
+
+
 def test_assays():
     assays = describe_assays(cohort()).set_index("olink_id")
     assert assays["n_libraries"].eq(12).all()

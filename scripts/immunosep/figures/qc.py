@@ -46,6 +46,7 @@ METRICS: Final = {
     "peaks": ("Peaks", True),
     "median_deviation": ("Median NPX off the cohort's (SD)", False),
     "iqr_deviation": ("IQR of NPX off the cohort's (SD)", False),
+    "missing_fraction": ("Assays without a value (fraction)", False),
     "warned_fraction": ("Assays with QC warning (fraction)", False),
     "detected_fraction": ("Assays above LOD (fraction)", False),
     "reads_nares": ("Reads kept, nares", True),

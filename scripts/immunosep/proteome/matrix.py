@@ -131,7 +131,8 @@ def measure_libraries(values: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Long: library, metric, value. ``median_deviation`` and ``iqr_deviation`` (largest over the panels),
-        ``warned_fraction``, ``detected_fraction`` (no row without LOD), ``median_npx``, ``iqr_npx``.
+        ``missing_fraction`` (assays without a value), ``warned_fraction``, ``detected_fraction`` (no row without LOD),
+        ``median_npx``, ``iqr_npx``.
     """
     own = sample_values(values)
     by_library = own.groupby("library")
@@ -140,6 +141,7 @@ def measure_libraries(values: pd.DataFrame) -> pd.DataFrame:
     metrics = pd.DataFrame(
         {
             **_deviations(own),
+            "missing_fraction": own["npx"].isna().groupby(own["library"]).mean(),
             "warned_fraction": by_library["warned"].mean(),
             "detected_fraction": 1 - own[has_lod].groupby("library")["below_lod"].mean(),
             "median_npx": quartiles[0.5],
