@@ -90,10 +90,19 @@ def test_lanes_are_joined_and_single_ends_read(yeast):
     assert list(anndata.read_h5ad(yeast / "results/rna/rna.h5ad").obs_names) == list(NAMES)
 
 
+# Genes that lie wholly inside another on the other strand. Where the library type found is unstranded, their reads fit
+# both, and salmon shares them out with numbers that no seed governs: only the sum is the same in every run.
+ANTISENSE = {"YAL004W": "YAL005C", "YAL037C-B": "YAL038W"}
+
+
+def by_locus(counts):
+    return counts.rename(index=ANTISENSE).groupby(level=0).sum()
+
+
 def test_gene_counts_have_the_published_proportions(yeast, published, compare):
     """The reads are another draw from the same libraries (see below), so proportions are compared, not counts."""
-    theirs = published_counts(published)
-    ours = gene_counts(yeast).rename(columns=NAMES)
+    theirs = by_locus(published_counts(published))
+    ours = by_locus(gene_counts(yeast).rename(columns=NAMES))
     assert set(ours.index) == set(theirs.index)
     for sample in NAMES.values():
         depth = ours[sample].sum()
