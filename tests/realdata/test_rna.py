@@ -112,9 +112,6 @@ def test_gene_counts_have_the_published_proportions(yeast, published, compare):
         )
         assert np.corrcoef(expected, ours[sample])[0, 1] >= 0.995
         seen = expected[expected >= 20].index
-        rank = expected[seen].corr(ours.loc[seen, sample], method="spearman")
-        compare(f"yeast RNA, {sample}, Spearman r, {len(seen)} genes of >= 20 reads", 1, rank)
-        assert rank >= 0.9
         # Four standard errors of a draw, and a fifth for what the two runs do differently (trimming, bias correction,
         # strand: theirs leaves antisense pairs out).
         assert (
