@@ -7,37 +7,22 @@ one of thousands), and a `description` and an `example` for people. A schema may
 `allColumns`; one that says `mayBeEmpty` describes a table that a cohort may have no rows for.
 """
 
-import difflib
 import functools
 import json
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from immunosep.cells import Flaw, cell_judge, judge_typed, nearest, same_letters
+from immunosep.codes import CODES
 from immunosep.findings import Finding, finding, mask, row_list
-from immunosep.privacy import column_risk, value_risk
-from immunosep.sheet import Sheet
+from immunosep.privacy import column_risk
+from immunosep.sheet import Sheet, column_letters, read_sheet
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
 
 Row = dict[str, str]
-_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
-_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
-_ANY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f ][0-9]{3})+(?:[.,][0-9]+)?")
-_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
-_MISSING = {"na", "n/a", "nan", "null", "none", "nil", "missing", "unknown", "-", "--", ".", "?", "#n/a", "nd", "n.d."}
-
-
-class Flaw(NamedTuple):
-    """What is wrong with one cell, wherever it stands."""
-
-    code: str
-    problem: str
-    suggestion: str = ""
-    masked: bool = False
 
 
 @dataclass(slots=True)
@@ -56,7 +41,11 @@ class Table:
     absent
         Columns of the schema that the file lacks.
     findings
-        All findings so far.
+        All findings so far; `located` gives them with their places in a workbook.
+    header_line
+        Line of the header.
+    sheet, letters
+        Worksheet, and the letter of each column in it; empty for a text table.
     """
 
     file: str
@@ -65,6 +54,20 @@ class Table:
     bad: set[tuple[int, str]] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    header_line: int = 1
+    sheet: str = ""
+    letters: dict[str, str] = field(default_factory=dict)
+
+    def located(self) -> list[Finding]:
+        """Return the findings with sheet and cell address, where the table is one of a workbook."""
+        if not self.sheet:
+            return self.findings
+        return [
+            replace(f, sheet=self.sheet, cell=f"{self.letters[f.column]}{f.row}" if f.column in self.letters else "")
+            if f.row
+            else replace(f, sheet=f.sheet or self.sheet)
+            for f in self.findings
+        ]
 
     def good(self, index: int, *columns: str) -> bool:
         """Whether none of these cells has a finding."""
@@ -84,7 +87,7 @@ class Table:
             self.add("required_empty", index, column, f"{user} needs {column}")
             return
         problem = f"column is missing ({user} needs it)"
-        self.findings.append(finding("missing_column", self.file, 1, column, problem=problem))
+        self.findings.append(finding("missing_column", self.file, self.header_line, column, problem=problem))
         self.bad.update((row, column) for row in range(len(self.rows)))
 
 
@@ -98,6 +101,11 @@ def load_schema(name: str) -> dict[str, Any]:
 def columns_of(name: str) -> list[str]:
     """Column names of a table, in order."""
     return [f["name"] for f in load_schema(name)["fields"]]
+
+
+def read_table(path: str | Path, schema_name: str) -> Table:
+    """Read a table of any legal format and check it against its schema; see `check_table`."""
+    return check_table(read_sheet(path, schema_name, columns_of(schema_name)), schema_name)
 
 
 def check_table(sheet: Sheet, schema_name: str) -> Table:
@@ -116,11 +124,11 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
         With the findings of the sheet and all new ones.
     """
     schema = load_schema(schema_name)
-    table = Table(sheet.file, findings=list(sheet.findings))
+    table = Table(sheet.file, findings=list(sheet.findings), header_line=sheet.header_line, sheet=sheet.name)
     if not sheet.header:
         return table
-    if not any(_same_letters(name, [f["name"] for f in schema["fields"]]) for name in sheet.header):
-        table.findings.append(finding("no_header", sheet.file, 1))
+    if not any(same_letters(name, [f["name"] for f in schema["fields"]]) for name in sheet.header):
+        table.findings.append(finding("no_header", sheet.file, sheet.header_line))
         return table
     positions = _check_header(sheet, schema, table)
     if not sheet.rows:
@@ -131,9 +139,11 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
     for index, cells in enumerate(sheet.rows):
         table.rows.append(empty | {name: cells[at] for name, at in positions.items() if at < len(cells)})
         if len(cells) != width:
-            _note_ragged(table, index, sheet.lines[index], len(cells), width, names)
+            _note_ragged(table, sheet, index, names)
     table.lines = list(sheet.lines)
     table.absent = set(names) - set(positions)
+    if sheet.name:
+        _check_types(table, sheet, positions, schema["fields"])
     for f in schema["fields"]:
         if f["name"] in positions:
             _check_column(table, f)
@@ -151,42 +161,74 @@ def _check_header(sheet: Sheet, schema: dict[str, Any], table: Table) -> dict[st
     A misspelt column is told once, and then read under the name it is closest to, so that its cells are checked too.
     """
     known = [f["name"] for f in schema["fields"]]
+    line = sheet.header_line
     positions: dict[str, int] = {}
     strangers = []
     for at, name in enumerate(sheet.header):
         if name in positions:
-            table.findings.append(finding("duplicate_column", sheet.file, 1, name, name))
+            table.findings.append(finding("duplicate_column", sheet.file, line, name, name))
         elif name in known:
             positions[name] = at
         elif not name.strip():
-            table.findings.append(finding("unnamed_column", sheet.file, 1, problem=f"column {at + 1} has no name"))
+            place = column_letters(at) if sheet.name else at + 1
+            table.findings.append(finding("unnamed_column", sheet.file, line, problem=f"column {place} has no name"))
         else:
             strangers.append((at, name))
     absent = [name for name in known if name not in positions]
     for at, name in strangers:
-        exact = _same_letters(name, absent)
+        exact = same_letters(name, absent)
         risk = "" if exact else column_risk(name)
         if risk:
-            table.findings.append(finding(risk, sheet.file, 1, name))
+            table.findings.append(finding(risk, sheet.file, line, name))
             continue
         near = exact or nearest(name, absent)
         if near:
             positions[near] = at
             absent.remove(near)
         problem = "column is not part of this table" + ("" if near else f"; its columns: {', '.join(known)}")
-        table.findings.append(finding("unknown_column", sheet.file, 1, name, name, problem, suggestion=near))
+        table.findings.append(finding("unknown_column", sheet.file, line, name, name, problem, suggestion=near))
     for f in schema["fields"]:
         if f["name"] in absent and (f.get("required") or schema.get("allColumns")):
             problem = f"column is missing ({f['description'].rstrip('.')})"
-            table.findings.append(finding("missing_column", sheet.file, 1, f["name"], problem=problem))
+            table.findings.append(finding("missing_column", sheet.file, line, f["name"], problem=problem))
     return positions
 
 
-def _note_ragged(table: Table, index: int, line: int, cells: int, width: int, names: Iterable[str]) -> None:
+def _note_ragged(table: Table, sheet: Sheet, index: int, names: Iterable[str]) -> None:
+    cells, width = len(sheet.rows[index]), len(sheet.header)
     problem = f"row has {cells} cells, the header has {width}"
-    table.findings.append(finding("ragged_row", table.file, line, problem=problem))
+    if sheet.separator == "," and cells > width:
+        problem += "; a decimal comma, or a comma inside a value, splits a cell in two"
+    table.findings.append(finding("ragged_row", table.file, sheet.lines[index], problem=problem))
     # The cells may stand in wrong columns: nothing more is said about them.
     table.bad.update((index, name) for name in names)
+
+
+def _check_types(table: Table, sheet: Sheet, positions: dict[str, int], fields: Iterable[dict[str, Any]]) -> None:
+    """Judge the cells of a worksheet that are not text, and note the letters of the columns."""
+    table.letters = {name: column_letters(at) for at, name in reversed(list(enumerate(sheet.header)))}
+    table.letters |= {name: column_letters(at) for name, at in positions.items()}
+    spec_at = {positions[f["name"]]: f for f in fields if f["name"] in positions}
+    for (index, at), typed in sorted(sheet.typed.items()):
+        if index < 0:
+            value = name = sheet.header[at]
+            flaw = judge_typed(typed, value, {"name": name, "type": "string", "enum": ()})
+        elif at in spec_at:
+            name, value = spec_at[at]["name"], table.rows[index][spec_at[at]["name"]]
+            flaw = judge_typed(typed, value, spec_at[at])
+        else:
+            continue  # A column that is not part of the table is told once, by its name.
+        if flaw is None:
+            continue
+        line = table.header_line if index < 0 else table.lines[index]
+        _note_flaw(table, flaw, line, name, value)
+        if index >= 0 and CODES[flaw.code].severity == "error":
+            table.bad.add((index, name))
+
+
+def _note_flaw(table: Table, flaw: Flaw, line: int, column: str, value: str) -> None:
+    shown = mask(value) if flaw.masked else value
+    table.findings.append(finding(flaw.code, table.file, line, column, shown, flaw.problem, suggestion=flaw.suggestion))
 
 
 def _check_column(table: Table, spec: dict[str, Any]) -> None:
@@ -197,18 +239,7 @@ def _check_column(table: Table, spec: dict[str, Any]) -> None:
         flaw = judge(row[name])
         if flaw is None or (index, name) in table.bad:
             continue
-        value = mask(row[name]) if flaw.masked else row[name]
-        table.findings.append(
-            finding(
-                flaw.code,
-                table.file,
-                table.lines[index],
-                name,
-                value,
-                flaw.problem,
-                suggestion=flaw.suggestion,
-            )
-        )
+        _note_flaw(table, flaw, table.lines[index], name, row[name])
         table.bad.add((index, name))
 
 
@@ -224,158 +255,3 @@ def _check_key(table: Table, key: list[str]) -> None:
             table.findings.append(
                 finding("duplicate_key", table.file, lines[0], key[-1], values[-1], problem, others=lines[1:])
             )
-
-
-def cell_judge(spec: dict[str, Any]) -> Callable[[str], Flaw | None]:
-    """Return the function that judges a cell of a column.
-
-    Parameters
-    ----------
-    spec
-        A field of a schema.
-
-    Returns
-    -------
-    callable
-        Takes the text of a cell; returns None for a legal value.
-    """
-    required = spec.get("required", False)
-    allowed = ["yes", "no"] if spec["type"] == "boolean" else spec.get("enum")
-    pattern = re.compile(spec["pattern"], re.ASCII) if "pattern" in spec else None
-    numeric = {"integer": _judge_integer, "number": _judge_number}.get(spec["type"])
-
-    def judge(value: str) -> Flaw | None:
-        if not value:
-            return Flaw("required_empty", f"{spec['name']} is empty") if required else None
-        if allowed is not None:
-            return None if value in allowed else _judge_listed(value, allowed, spec)
-        if numeric is not None:
-            return numeric(value, spec)
-        if spec.get("format") == "code":
-            return _judge_code(value)
-        if pattern is not None and pattern.fullmatch(value):
-            return None
-        return _judge_text(value, spec, pattern)
-
-    return judge
-
-
-def _judge_common(value: str, *, is_code: bool = False) -> Flaw | None:
-    """Name what is wrong in any column: words for missing, stray whitespace, personal data."""
-    if value.strip().casefold() in _MISSING:
-        return Flaw("missing_token", "a missing value is an empty cell")
-    risk = value_risk(value, is_code=is_code)
-    if risk:
-        return Flaw("personal_value", f"looks like {risk}", masked=True)
-    if value != value.strip() or not value.isprintable() or "\ufeff" in value:
-        return Flaw("whitespace", "the cell holds leading, trailing or invisible characters", value.strip())
-    return None
-
-
-def _judge_text(value: str, spec: dict[str, Any], pattern: re.Pattern[str] | None) -> Flaw | None:
-    flaw = _judge_common(value)
-    if flaw is not None or pattern is None:
-        return flaw
-    wanted = spec["description"].rstrip(".")
-    # Names such as SHA-256 keep their capital.
-    start = wanted[0] if wanted[1].isupper() else wanted[0].lower()
-    return Flaw("bad_pattern", f"should be {start}{wanted[1:]}")
-
-
-def _judge_listed(value: str, allowed: list[str], spec: dict[str, Any]) -> Flaw:
-    if "unitOf" in spec:
-        if "%" in value or "percent" in value.casefold():
-            return Flaw("unit_percent", f"{spec['unitOf']} in percent; the unit is {allowed[0]}")
-        return Flaw("unit_wrong", f"the unit of {spec['unitOf']} is written {allowed[0]}", allowed[0])
-    near = _same_letters(value, allowed) or _yes_or_no(value, allowed) or nearest(value, allowed)
-    flaw = _judge_common(value)
-    if flaw is not None and flaw.code != "whitespace":
-        return flaw
-    return Flaw("not_allowed", f"not one of: {', '.join(allowed)}", near)
-
-
-def _judge_code(value: str) -> Flaw | None:
-    """Name what happened to a code; it is never mended."""
-    if value.isascii() and value.isdigit():
-        if len(value) == 9:
-            return None
-        if len(value) < 9:
-            return Flaw("code_leading_zero", f"{len(value)} digits; a spreadsheet may have dropped leading zeros")
-        return Flaw("code_too_long", f"{len(value)} digits; a code has nine")
-    if _SCIENTIFIC.fullmatch(value):
-        return Flaw("code_scientific", "a spreadsheet turned the code into a number and rounded it")
-    if re.fullmatch(r"[0-9]+[.,]0*", value):
-        return Flaw("code_decimal", "the code was read as a decimal number, probably by a spreadsheet")
-    bare = "".join(c for c in value if not c.isspace() and c.isprintable() and c not in ".,-'_/")
-    if bare.isdecimal() and not bare.isascii():
-        return Flaw("code_non_ascii", "the digits are not the digits 0 to 9 of a Latin keyboard")
-    if bare.isdigit() and bare.isascii() and len(bare) == 9:
-        return Flaw("code_spaces", "spaces, separators or invisible characters stand in or around the code")
-    return _judge_common(value, is_code=True) or Flaw("code_malformed", "a code is nine digits and nothing else")
-
-
-def _judge_integer(value: str, spec: dict[str, Any]) -> Flaw | None:
-    if _INTEGER.fullmatch(value):
-        return _judge_range(int(value), spec)
-    flaw = _judge_numeric(value, spec)
-    if flaw is not None:
-        return flaw
-    return Flaw("not_integer", "a whole number is written with digits only")
-
-
-def _judge_number(value: str, spec: dict[str, Any]) -> Flaw | None:
-    if _NUMBER.fullmatch(value):
-        if spec.get("thousands") and _THOUSANDS.fullmatch(value):
-            return _ambiguous(value)
-        return _judge_range(float(value), spec)
-    return _judge_numeric(value, spec) or Flaw("not_number", "not a plain number")
-
-
-def _judge_numeric(value: str, spec: dict[str, Any]) -> Flaw | None:
-    """Name what is wrong with a cell that should hold a number and does not."""
-    if _SCIENTIFIC.fullmatch(value):
-        return Flaw("not_number", "scientific notation: a spreadsheet may have rounded it")
-    if value.endswith("%"):
-        return Flaw("unit_percent", "a percentage stands in a column of counts")
-    if value[0] in "<>≤≥~":
-        return Flaw("not_number", "beyond the limit of measurement: give the limit as a plain number")
-    if _ANY_THOUSANDS.fullmatch(value) and not _NUMBER.fullmatch(value):
-        return _ambiguous(value)
-    if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", value):
-        return Flaw("decimal_comma", "the decimals follow a comma", value.replace(",", "."))
-    return _judge_common(value)
-
-
-def _ambiguous(value: str) -> Flaw:
-    digits = re.sub(r"[^0-9]", "", value)
-    return Flaw("ambiguous_separator", f"is this {digits}, or a number with decimals?")
-
-
-def _judge_range(number: float, spec: dict[str, Any]) -> Flaw | None:
-    low, high = spec.get("minimum"), spec.get("maximum")
-    above = spec.get("exclusiveMinimum")
-    if above is not None and number <= above:
-        return Flaw("out_of_range", f"must be greater than {above}")
-    if low is not None and number < low:
-        return Flaw("out_of_range", f"smaller than {low}")
-    if high is not None and number > high:
-        return Flaw("out_of_range", f"greater than {high}")
-    return None
-
-
-def nearest(value: str, known: Iterable[str]) -> str:
-    """Return the known word closest to `value`, or empty."""
-    found = difflib.get_close_matches(value.casefold(), list(known), n=1, cutoff=0.7)
-    return found[0] if found else ""
-
-
-def _same_letters(value: str, known: Iterable[str]) -> str:
-    """Return the known word that differs only in case, spaces or punctuation, or empty."""
-    letters = re.sub(r"[\W_]", "", value).casefold()
-    return next((word for word in known if re.sub(r"[\W_]", "", word).casefold() == letters), "")
-
-
-def _yes_or_no(value: str, allowed: list[str]) -> str:
-    if allowed != ["yes", "no"]:
-        return ""
-    return {"1": "yes", "y": "yes", "true": "yes", "0": "no", "n": "no", "false": "no"}.get(value.casefold(), "")

@@ -109,6 +109,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
 
+    unseal = commands.add_parser(
+        "unseal",
+        help="record that the sealed tables are opened for a role, by whom and when",
+        description="Adds a line per table to the record of unblindings (sealed.record), with the table's SHA-256.",
+    )
+    unseal.add_argument("--config", action="append", metavar="YAML", required=True, help="configuration of the run")
+    unseal.add_argument("--role", required=True, choices=("endotype", "unblinded"), help="role that is to open them")
+    unseal.add_argument("--who", required=True, metavar="FUNCTION", help="your function or staff number; no name")
+    unseal.set_defaults(run=_unseal)
+
+    shuffle = commands.add_parser(
+        "shuffle-labels",
+        help="make sealed tables whose labels mean nothing, for a dry run of the whole workflow",
+        description="In a role that may open a sealed table its labels are permuted within each site; in a lower role "
+        "plausible ones are drawn, and nothing is opened.",
+    )
+    shuffle.add_argument("--config", action="append", metavar="YAML", required=True, help="configuration of the run")
+    shuffle.add_argument("--out", required=True, metavar="DIR", help="folder of the shuffled tables and their record")
+    shuffle.add_argument("--seed", type=int, default=1, help="seed (default 1)")
+    shuffle.set_defaults(run=_shuffle_labels)
+
     doctor = commands.add_parser("doctor", help="print each tool, the version found, the version wanted")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -142,6 +163,7 @@ def _check_config(options: argparse.Namespace) -> dict[str, Any]:
         config = defaults()
         config |= {"role": "blinded", "manifest": options.manifest, "sites": None, "layers": {}}
         config["clinical"] = {"participants": None, "visits": None, "labels": None}
+        config["sealed"] = dict.fromkeys(config["sealed"])
         config["data_root"] = str(Path(options.manifest).parent)
     if options.clinical:
         config["clinical"] |= {name: str(Path(options.clinical) / f"{name}.tsv") for name in ("participants", "visits")}
@@ -153,7 +175,7 @@ def _check_config(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from immunosep.checks import nearest
+    from immunosep.cells import nearest
     from immunosep.codes import CODES
 
     if options.code is None:
@@ -200,6 +222,27 @@ def _report(options: argparse.Namespace) -> int:
 
     config = load_config(BASE_CONFIG, options.configfile)
     return build_report(Path(options.configfile), Path(options.out), config["seed"])
+
+
+def _unseal(options: argparse.Namespace) -> int:
+    from immunosep.config import load_config
+    from immunosep.sealed import unseal
+
+    config = load_config(*options.config)
+    for entry in unseal(config, options.role, options.who):
+        _say(f"{config['sealed'][entry.table]}: unsealed for the role {entry.role}, SHA-256 {entry.sha256}")
+    _say(f"Recorded in {config['sealed']['record']}.")
+    return 0
+
+
+def _shuffle_labels(options: argparse.Namespace) -> int:
+    from immunosep.config import load_config
+    from immunosep.shuffle import shuffle_labels
+
+    config = load_config(*options.config)
+    for line in shuffle_labels(config, Path(options.out), options.seed):
+        _say(line)
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

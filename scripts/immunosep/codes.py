@@ -58,19 +58,68 @@ CODES: dict[str, Code] = {
         "Save the table as text (tab delimited) in the encoding UTF-8.",
     ),
     "utf16": _error(
-        "file is UTF-16",
-        "Excel's 'Unicode text' is UTF-16, which the tools of the workflow do not read.",
-        "Save the table as text (tab delimited) in the encoding UTF-8.",
+        "file is UTF-16 and cannot be read for certain",
+        "UTF-16 ('Unicode text' of Excel) is read where the file begins with its mark and is whole; this one is not.",
+        "Save the table again: as a workbook (.xlsx), or as text in the encoding UTF-8.",
     ),
     "not_tab_separated": _error(
-        "columns are not separated by tabs",
-        "Commas and semicolons also occur inside values and mean different things in different countries.",
-        "Save the table as text with tabs between the columns.",
+        "columns are separated by neither tabs, commas nor semicolons",
+        "Other signs also occur inside values.",
+        "Save the table as a workbook (.xlsx), or as text with tabs between the columns.",
     ),
     "not_text": _error(
-        "file is a spreadsheet or is packed, and not a text table",
-        "The checks and the tools read plain text.",
-        "Unpack the file; save a spreadsheet as text (tab delimited) in the encoding UTF-8.",
+        "file is neither a text table nor an .xlsx workbook that can be read",
+        "Tables are read as text (tabs, commas, semicolons) and as .xlsx workbooks without a password.",
+        "Unpack or unlock the file; in the spreadsheet program, save it as .xlsx or as text in the encoding UTF-8.",
+    ),
+    # a workbook
+    "sheet_chosen": _info(
+        "workbook has more than one sheet",
+        "One sheet is read: the one named like the table, or else the first visible one with its column names.",
+        "Nothing to do if it is the right one; else give the right sheet the table's name.",
+    ),
+    "hidden_cells": _warning(
+        "hidden rows or columns were read",
+        "A filter hides rows and does not remove them: the file holds more than the screen shows.",
+        "Unhide them and look; delete what should not be there.",
+    ),
+    "code_not_text": _error(
+        "code cell has lost its text type",
+        "The spreadsheet holds the code as a number: leading zeros are lost, and a code that begins without one cannot "
+        "be told from one that lost it.",
+        "Set the column's format to Text and copy the codes again from their source; the format alone brings nothing "
+        "back.",
+    ),
+    "cell_not_text": _error(
+        "cell is a number in a column of text",
+        "The spreadsheet dropped leading zeros, and may have turned a name into a number (1E5, 007).",
+        "Set the column's format to Text and type the value again.",
+    ),
+    "cell_number": _warning(
+        "cell is a number and not text",
+        "It is read with the digits that the workbook stores. Which decimal sign was typed, nobody can see any more.",
+        "Compare the value with its source. " + _EXCEL,
+    ),
+    "cell_date": _error(
+        "cell holds a date",
+        "A calendar date must not be here; or the spreadsheet took a value for one, as it does with 2-4, MARCH1, SEP2.",
+        "Remove the date and give whole days, day 1 being the day of randomisation; or set the column's format to Text "
+        "and type the value again.",
+    ),
+    "cell_boolean": _error(
+        "cell is a truth value of the spreadsheet",
+        "TRUE and FALSE are not words of this table, and read VERDADERO or WAHR on other machines.",
+        "Set the column's format to Text and type yes or no.",
+    ),
+    "cell_formula": _error(
+        "cell holds a formula",
+        "What it shows depends on other cells and on the program that opens it.",
+        "Copy the column and paste it in place as values, with the format Text.",
+    ),
+    "cell_merged": _error(
+        "cell is merged with others",
+        "Only the first of merged cells has a value; the other rows are left without.",
+        "Unmerge the cells and write the value into each.",
     ),
     # header and shape
     "no_header": _error(
@@ -207,10 +256,25 @@ CODES: dict[str, Code] = {
         "The arm belongs in the sealed allocation table and nowhere else.",
         "Remove the column.",
     ),
-    "sealed_open": _warning(
+    "sealed_open": _error(
         "sealed table can be read by others",
-        "Labels and allocation are blinded information.",
+        "Labels and allocation are blinded information; only their owner may read them.",
         "Run: chmod 600 on the file.",
+    ),
+    "sealed_changed": _error(
+        "sealed table is not the one that was unsealed",
+        "The record of unblindings holds the table's SHA-256, so that nobody exchanges labels unseen.",
+        "Bring the table back; or, if the change is right, record it: immunosep unseal.",
+    ),
+    "not_unsealed": _error(
+        "sealed table has no recorded unblinding for this role",
+        "A sealed table is opened only after somebody has recorded when, for which role and in which function.",
+        "Run: immunosep unseal --config my.yaml --role ROLE --who FUNCTION; or set role: blinded.",
+    ),
+    "sealed_misplaced": _warning(
+        "sealed table lies in a folder of open tables",
+        "Whoever gets the folder with the manifest or the clinical tables gets the labels with it.",
+        "Move the sealed tables to a folder of their own and name it in the configuration (sealed).",
     ),
     # one manifest row
     "unknown_site": _error(

@@ -33,6 +33,8 @@ class Finding:
         The nearest legal value, or empty.
     others
         Further rows that take part (the other uses of a file, the other lanes of a library).
+    sheet, cell
+        Worksheet and address (``B7``) where the table is one of a workbook; else empty.
     """
 
     code: str
@@ -44,6 +46,8 @@ class Finding:
     fix: str = ""
     suggestion: str = ""
     others: tuple[int, ...] = ()
+    sheet: str = ""
+    cell: str = ""
 
     @property
     def severity(self) -> str:
@@ -62,6 +66,7 @@ def finding(
     fix: str = "",
     suggestion: str = "",
     others: Iterable[int] = (),
+    sheet: str = "",
 ) -> Finding:
     """Make a finding; `problem` and `fix` default to the texts of the code."""
     documented = CODES[code]
@@ -75,6 +80,7 @@ def finding(
         fix or documented.fix,
         suggestion,
         tuple(others),
+        sheet,
     )
 
 
@@ -157,12 +163,12 @@ def _block(code: str, group: list[Finding], shown: int | None) -> Iterator[str]:
         yield f"  {place}:{value} {item.problem}{'' if item.problem.endswith(('.', '?')) else '.'}{hint}"
     rest = group[len(said) :]
     for file in sorted({item.file for item in rest}):
-        yield f"  and {file}, lines {_ranges(item.row for item in rest if item.file == file)}"
+        yield f"  and {file}, lines {ranges(item.row for item in rest if item.file == file)}"
     for fix in dict.fromkeys(item.fix for item in said):
         yield f"  To mend: {fix}"
 
 
-def _ranges(rows: Iterable[int]) -> str:
+def ranges(rows: Iterable[int]) -> str:
     """Write every row, neighbours as a range: ``3, 5-9``."""
     spans: list[list[int]] = []
     for row in sorted(set(rows)):

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from immunosep import checks
-from immunosep.checks import cell_judge, check_table, columns_of, load_schema
+from immunosep.cells import cell_judge
+from immunosep.checks import check_table, columns_of, load_schema
 from immunosep.codes import CODES
 from immunosep.findings import as_json, as_text, exit_code, finding, printable
 from immunosep.sheet import parse_sheet, read_sheet
@@ -49,16 +50,26 @@ def test_good_table():
         (SITES.replace("\n", "\r\n"), []),
         (SITES.replace("\n", "\r"), []),
         (SITES + "\n\n", []),
-        (SITES + "\t\n\t\n", ["blank_row"]),
+        (SITES + "\t\n\t\n", []),
+        (SITES.replace("RO06", "\t\nRO06"), ["blank_row"]),
+        ("\n" + SITES, []),
         ("\ufeff" + SITES, ["byte_order_mark"]),
-        (SITES.encode("utf-16"), ["utf16"]),
+        (SITES.encode("utf-16"), []),
+        (b"\xfe\xff" + SITES.encode("utf-16-be"), []),
+        (SITES.encode("utf-16")[:-1], ["bad_pattern", "utf16"]),
+        (SITES.encode("utf-16-le"), ["utf16"]),
+        (SITES.encode("utf-16-be"), ["utf16"]),
         (SITES.replace("GR\n", "Gr\u00e8ce\n").encode("latin-1"), ["bad_pattern", "not_utf8"]),
-        (SITES.replace("\t", ";"), ["not_tab_separated"]),
-        (SITES.replace("\t", ","), ["not_tab_separated"]),
+        (SITES.replace("\t", ";"), []),
+        (SITES.replace("\t", ","), []),
+        ("sep=;\n" + SITES.replace("\t", ";"), []),
+        ('site,country\n"GR03","GR"\n', []),
+        (SITES.replace("\t", "|"), ["not_tab_separated"]),
         ('site\tcountry\n"GR03"\t"GR"\n', []),
         ('site\tcountry\nGR03\t"GR\nRO06\tRO\n', ["broken_quotes", "whitespace"]),
         ("site\tcountry\tcountry\nGR03\tGR\tGR\n", ["duplicate_column"]),
-        ("site\tcountry\t\nGR03\tGR\t\n", ["unnamed_column"]),
+        ("site\tcountry\t\nGR03\tGR\tx\n", ["unnamed_column"]),
+        ("site\tcountry\t\t\nGR03\tGR\t\t\n", []),
         ("site\tcountry\tcolour\nGR03\tGR\tred\n", ["unknown_column"]),
         ("Site\tcountry\nGR03\tGR\n", ["unknown_column"]),
         ("site\tcontry\nGR03\tGR\n", ["unknown_column"]),
@@ -185,8 +196,9 @@ def test_schemas_are_closed_and_documented(name):
 
 def test_every_code_is_documented_and_used():
     source = "".join(
-        Path(checks.__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
-        for module in ("checks", "clinical", "manifest_rules", "privacy", "sheet")
+        path.read_text(encoding="utf-8")
+        for path in Path(checks.__file__).parent.rglob("*.py")
+        if path.name != "codes.py"
     )
     for code, entry in CODES.items():
         assert re.fullmatch(r"[a-z0-9_]+", code)

@@ -1,0 +1,219 @@
+"""Judge single cells: what is wrong with a value, in words that say what probably happened to it.
+
+A column is described by a field of a table schema (see `checks`). Nothing here knows of files or rows.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from immunosep.privacy import value_risk
+from immunosep.sheet import Typed
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
+_ANY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f ][0-9]{3})+(?:[.,][0-9]+)?")
+_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
+_MISSING = {"na", "n/a", "nan", "null", "none", "nil", "missing", "unknown", "-", "--", ".", "?", "#n/a", "nd", "n.d."}
+
+
+class Flaw(NamedTuple):
+    """What is wrong with one cell, wherever it stands."""
+
+    code: str
+    problem: str
+    suggestion: str = ""
+    masked: bool = False
+
+
+def cell_judge(spec: dict[str, Any]) -> Callable[[str], Flaw | None]:
+    """Return the function that judges a cell of a column.
+
+    Parameters
+    ----------
+    spec
+        A field of a schema.
+
+    Returns
+    -------
+    callable
+        Takes the text of a cell; returns None for a legal value.
+    """
+    required = spec.get("required", False)
+    allowed = ["yes", "no"] if spec["type"] == "boolean" else spec.get("enum")
+    pattern = re.compile(spec["pattern"], re.ASCII) if "pattern" in spec else None
+    numeric = {"integer": _judge_integer, "number": _judge_number}.get(spec["type"])
+
+    def judge(value: str) -> Flaw | None:
+        if not value:
+            return Flaw("required_empty", f"{spec['name']} is empty") if required else None
+        if allowed is not None:
+            return None if value in allowed else _judge_listed(value, allowed, spec)
+        if numeric is not None:
+            return numeric(value, spec)
+        if spec.get("format") == "code":
+            return _judge_code(value)
+        if pattern is not None and pattern.fullmatch(value):
+            return None
+        return _judge_text(value, spec, pattern)
+
+    return judge
+
+
+def judge_typed(typed: Typed, value: str, spec: dict[str, Any]) -> Flaw | None:
+    """Judge a worksheet's cell that is not text.
+
+    Parameters
+    ----------
+    typed
+        What the cell is.
+    value
+        How it reads as text.
+    spec
+        A field of a schema.
+
+    Returns
+    -------
+    Flaw or None
+        None where the text alone says what is wrong.
+    """
+    if typed.kind == "merged":
+        return Flaw("cell_merged", f"the cell belongs to the merged cells {typed.detail}")
+    if typed.kind == "formula":
+        return Flaw("cell_formula", "a formula stands in the cell", masked=bool(value_risk(value)))
+    if typed.kind == "date":
+        return Flaw("cell_date", f"the spreadsheet shows it as a date ({typed.detail})", masked=True)
+    if typed.kind == "boolean":
+        word = {"TRUE": "yes", "FALSE": "no"}[value] if spec["type"] == "boolean" else ""
+        return Flaw("cell_boolean", f"the spreadsheet's own {value}, which is not a word", word)
+    if spec.get("format") == "code":
+        lost = f"lost; {len(value)} digits are left" if len(value) < 9 else "lost if it had any"
+        return Flaw("code_not_text", f"the cell has lost its text type: it is a number, and leading zeros are {lost}")
+    if spec["type"] in ("integer", "number"):
+        return Flaw("cell_number", "the cell is a number and not text")
+    if spec["type"] == "boolean" or "enum" in spec:
+        return None
+    return Flaw("cell_not_text", "the cell is a number, and the column holds text")
+
+
+def _judge_common(value: str, *, is_code: bool = False) -> Flaw | None:
+    """Name what is wrong in any column: words for missing, stray whitespace, personal data."""
+    if value.strip().casefold() in _MISSING:
+        return Flaw("missing_token", "a missing value is an empty cell")
+    risk = value_risk(value, is_code=is_code)
+    if risk:
+        return Flaw("personal_value", f"looks like {risk}", masked=True)
+    if value != value.strip() or not value.isprintable() or "\ufeff" in value:
+        return Flaw("whitespace", "the cell holds leading, trailing or invisible characters", value.strip())
+    return None
+
+
+def _judge_text(value: str, spec: dict[str, Any], pattern: re.Pattern[str] | None) -> Flaw | None:
+    flaw = _judge_common(value)
+    if flaw is not None or pattern is None:
+        return flaw
+    wanted = spec["description"].rstrip(".")
+    # Names such as SHA-256 keep their capital.
+    start = wanted[0] if wanted[1].isupper() else wanted[0].lower()
+    return Flaw("bad_pattern", f"should be {start}{wanted[1:]}")
+
+
+def _judge_listed(value: str, allowed: list[str], spec: dict[str, Any]) -> Flaw:
+    if "unitOf" in spec:
+        if "%" in value or "percent" in value.casefold():
+            return Flaw("unit_percent", f"{spec['unitOf']} in percent; the unit is {allowed[0]}")
+        return Flaw("unit_wrong", f"the unit of {spec['unitOf']} is written {allowed[0]}", allowed[0])
+    near = same_letters(value, allowed) or _yes_or_no(value, allowed) or nearest(value, allowed)
+    flaw = _judge_common(value)
+    if flaw is not None and flaw.code != "whitespace":
+        return flaw
+    return Flaw("not_allowed", f"not one of: {', '.join(allowed)}", near)
+
+
+def _judge_code(value: str) -> Flaw | None:
+    """Name what happened to a code; it is never mended."""
+    if value.isascii() and value.isdigit():
+        if len(value) == 9:
+            return None
+        if len(value) < 9:
+            return Flaw("code_leading_zero", f"{len(value)} digits; a spreadsheet may have dropped leading zeros")
+        return Flaw("code_too_long", f"{len(value)} digits; a code has nine")
+    if _SCIENTIFIC.fullmatch(value):
+        return Flaw("code_scientific", "a spreadsheet turned the code into a number and rounded it")
+    if re.fullmatch(r"[0-9]+[.,]0*", value):
+        return Flaw("code_decimal", "the code was read as a decimal number, probably by a spreadsheet")
+    bare = "".join(c for c in value if not c.isspace() and c.isprintable() and c not in ".,-'_/")
+    if bare.isdecimal() and not bare.isascii():
+        return Flaw("code_non_ascii", "the digits are not the digits 0 to 9 of a Latin keyboard")
+    if bare.isdigit() and bare.isascii() and len(bare) == 9:
+        return Flaw("code_spaces", "spaces, separators or invisible characters stand in or around the code")
+    return _judge_common(value, is_code=True) or Flaw("code_malformed", "a code is nine digits and nothing else")
+
+
+def _judge_integer(value: str, spec: dict[str, Any]) -> Flaw | None:
+    if _INTEGER.fullmatch(value):
+        return _judge_range(int(value), spec)
+    flaw = _judge_numeric(value, spec)
+    if flaw is not None:
+        return flaw
+    return Flaw("not_integer", "a whole number is written with digits only")
+
+
+def _judge_number(value: str, spec: dict[str, Any]) -> Flaw | None:
+    if _NUMBER.fullmatch(value):
+        if spec.get("thousands") and _THOUSANDS.fullmatch(value):
+            return _ambiguous(value)
+        return _judge_range(float(value), spec)
+    return _judge_numeric(value, spec) or Flaw("not_number", "not a plain number")
+
+
+def _judge_numeric(value: str, spec: dict[str, Any]) -> Flaw | None:
+    """Name what is wrong with a cell that should hold a number and does not."""
+    if _SCIENTIFIC.fullmatch(value):
+        return Flaw("not_number", "scientific notation: a spreadsheet may have rounded it")
+    if value.endswith("%"):
+        return Flaw("unit_percent", "a percentage stands in a column of counts")
+    if value[0] in "<>≤≥~":
+        return Flaw("not_number", "beyond the limit of measurement: give the limit as a plain number")
+    if _ANY_THOUSANDS.fullmatch(value) and not _NUMBER.fullmatch(value):
+        return _ambiguous(value)
+    if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", value):
+        return Flaw("decimal_comma", "the decimals follow a comma", value.replace(",", "."))
+    return _judge_common(value)
+
+
+def _ambiguous(value: str) -> Flaw:
+    digits = re.sub(r"[^0-9]", "", value)
+    return Flaw("ambiguous_separator", f"is this {digits}, or a number with decimals?")
+
+
+def _judge_range(number: float, spec: dict[str, Any]) -> Flaw | None:
+    low, high = spec.get("minimum"), spec.get("maximum")
+    above = spec.get("exclusiveMinimum")
+    if above is not None and number <= above:
+        return Flaw("out_of_range", f"must be greater than {above}")
+    if low is not None and number < low:
+        return Flaw("out_of_range", f"smaller than {low}")
+    if high is not None and number > high:
+        return Flaw("out_of_range", f"greater than {high}")
+    return None
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """Return the known word closest to `value`, or empty."""
+    found = difflib.get_close_matches(value.casefold(), list(known), n=1, cutoff=0.7)
+    return found[0] if found else ""
+
+
+def same_letters(value: str, known: Iterable[str]) -> str:
+    """Return the known word that differs only in case, spaces or punctuation, or empty."""
+    letters = re.sub(r"[\W_]", "", value).casefold()
+    return next((word for word in known if re.sub(r"[\W_]", "", word).casefold() == letters), "")
+
+
+def _yes_or_no(value: str, allowed: list[str]) -> str:
+    if allowed != ["yes", "no"]:
+        return ""
+    return {"1": "yes", "y": "yes", "true": "yes", "0": "no", "n": "no", "false": "no"}.get(value.casefold(), "")

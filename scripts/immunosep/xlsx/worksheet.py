@@ -1,0 +1,156 @@
+"""The cells of a worksheet, each as text together with what it is: number, date, truth value, formula."""
+
+from collections.abc import Callable, Iterator
+
+from immunosep.sheet import Typed, column_number
+from immunosep.xlsx.workbook import Book, BrokenWorkbook, Place, blocks, new_parser, unescape
+
+_LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
+
+# Number of the row, text by position, type by position of the cells that are not text.
+Row = tuple[int, dict[int, str], dict[int, Typed]]
+
+
+class Worksheet:
+    """Rows of a worksheet, one after the other; what is said of the whole sheet is known after the last.
+
+    Attributes
+    ----------
+    hidden_rows, hidden_columns
+        Numbers of rows; positions of columns.
+    merged
+        Ranges, as in ``A1:C1``.
+    """
+
+    def __init__(self, book: Book, place: Place) -> None:
+        self._book, self._part = book, place.part
+        self.hidden_rows: list[int] = []
+        self.hidden_columns: list[int] = []
+        self.merged: list[str] = []
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield number, text by position, and type of what is not text, of every row."""
+        cells = _CellReader(self._book, self._note)
+        parser = new_parser()
+        parser.StartElementHandler, parser.EndElementHandler = cells.start, cells.end
+        parser.CharacterDataHandler = cells.characters
+        for block in blocks(self._book.archive, self._part):
+            parser.Parse(block)
+            yield from cells.rows
+            cells.rows.clear()
+        parser.Parse(b"", True)
+        yield from cells.rows
+
+    def _note(self, name: str, line: int, attributes: dict[str, str]) -> None:
+        """Keep what an element says that is neither a cell nor inside of one."""
+        hidden = attributes.get("hidden") in ("1", "true")
+        if name == "mergeCell":
+            self.merged.append(attributes.get("ref", ""))
+        elif name == "row" and hidden:
+            self.hidden_rows.append(line)
+        elif name == "col" and hidden:
+            first, last = int(attributes.get("min", 1)), int(attributes.get("max", 1))
+            self.hidden_columns.extend(range(first - 1, min(last, _LAST_COLUMN)))
+
+
+class _CellReader:
+    """Turn the elements of a worksheet into rows; called for each of them, a million times, so it does little."""
+
+    __slots__ = (
+        "_book", "_cells", "_collecting", "_formula", "_guide", "_kind", "_letters", "_line", "_names", "_note",
+        "_position", "_style", "_target", "_typed", "_value", "rows",
+    )  # fmt: skip
+
+    def __init__(self, book: Book, note: Callable[[str, int, dict[str, str]], None]) -> None:
+        self._book, self._note = book, note
+        self.rows: list[Row] = []
+        # Names without their namespace, and positions of columns: each worked out once.
+        self._names: dict[str, str] = {}
+        self._letters: dict[str, int] = {}
+        self._line, self._position = 0, -1
+        self._collecting = self._guide = False
+        self._cells: dict[int, str] = {}
+        self._typed: dict[int, Typed] = {}
+        self._kind = self._style = ""
+        self._value: list[str] = []
+        self._formula: list[str] | None = None
+        self._target = self._value
+
+    def start(self, full_name: str, attributes: dict[str, str]) -> None:
+        name = self._names.get(full_name)
+        if name is None:
+            name = self._names[full_name] = full_name.rpartition("}")[2]
+        if name == "c":
+            reference = attributes.get("r")
+            self._position = self._position + 1 if reference is None else self._place(reference)
+            self._kind = attributes.get("t", "n")
+            self._style = attributes.get("s", "")
+            self._value, self._formula, self._guide = [], None, False
+        elif name in ("v", "t"):
+            self._collecting, self._target = not self._guide, self._value
+        elif name == "f":
+            self._formula = []
+            self._collecting, self._target = True, self._formula
+        elif name == "rPh":
+            self._guide = True  # Phonetic guides follow the text and are no part of it.
+        elif name == "row":
+            self._line = _checked(int(attributes.get("r", self._line + 1)), _LAST_ROW + 1)
+            self._position, self._cells, self._typed = -1, {}, {}
+            self._note(name, self._line, attributes)
+        else:
+            self._note(name, self._line, attributes)
+
+    def _place(self, reference: str) -> int:
+        letters = reference.rstrip("0123456789")
+        if letters not in self._letters:
+            self._letters[letters] = _checked(column_number(letters), _LAST_COLUMN)
+        return self._letters[letters]
+
+    def characters(self, data: str) -> None:
+        if self._collecting:
+            self._target.append(data)
+
+    def end(self, full_name: str) -> None:
+        name = self._names[full_name]
+        self._collecting = False
+        if name == "c":
+            if self._value or self._formula:
+                text, typed = self._read_value("".join(self._value))
+                if text:
+                    self._cells[self._position] = text
+                    if typed is not None:
+                        self._typed[self._position] = typed
+        elif name == "row":
+            self.rows.append((self._line, self._cells, self._typed))
+
+    def _read_value(self, text: str) -> tuple[str, Typed | None]:
+        """Text of a cell, and what it is where it is not text; a formula that gives no text is an empty cell."""
+        kind, typed = self._kind, None
+        if kind == "s":
+            text = self._book.strings[int(text)]
+        elif kind in ("inlineStr", "str"):
+            text = unescape(text)
+        elif kind == "b":
+            text, typed = ("TRUE" if text == "1" else "FALSE"), Typed("boolean")
+        elif kind == "d" or self._style in self._book.dates:
+            typed = Typed("date", self._book.dates.get(self._style, "date"))
+        elif kind != "e" and text:  # An error reads as what it says (#N/A), and is told as such.
+            text, typed = _number_text(text), Typed("number")
+        if self._formula is not None:
+            # A program that does not calculate leaves no value: the formula itself stands in its place.
+            return text or ("" if kind == "str" else "=" + "".join(self._formula)), Typed("formula")
+        return text, typed
+
+
+def _checked(number: int, limit: int) -> int:
+    if not 0 <= number < limit:
+        raise BrokenWorkbook("workbook cannot be read: a cell lies outside of any sheet")
+    return number
+
+
+def _number_text(text: str) -> str:
+    """Write a stored number in its shortest form: ``9``, ``4420.5``."""
+    if text.isdigit():
+        return text
+    number = float(text)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
