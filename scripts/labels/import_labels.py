@@ -1,6 +1,6 @@
 """Check a ready label table of another cohort and pass it on."""
 
-from immunosep.endpoints import import_label_table
+from immunosep.endpoints.steps import import_label_table
 from immunosep.runlog import rule_logging
 
 if __name__ == "__main__":

@@ -72,20 +72,24 @@ def test_run_multiqc_passes_everything_on(tmp_path, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("classification", [None, "c.tsv"])
-def test_derive_labels_passes_the_classification_only_where_it_is_an_input(tmp_path, monkeypatch, classification):
+@pytest.mark.parametrize(
+    "sealed", [(), ("classification",), ("classification", "allocation")], ids=["blinded", "endotype", "unblinded"]
+)
+def test_derive_labels_passes_the_sealed_tables_only_where_they_are_inputs(tmp_path, monkeypatch, sealed):
     seen = {}
-    monkeypatch.setattr("immunosep.endpoints.derive_label_tables", lambda **given: seen.update(given))
-    sealed = {"classification": classification} if classification else {}
+    monkeypatch.setattr("immunosep.endpoints.steps.derive_label_tables", lambda **given: seen.update(given))
+    outputs = {name: f"{name}.tsv" for name in ("labels", "endpoints", "sensitivity", "landmarks")}
     run(
         "labels/derive_labels.py",
         tmp_path,
         {"settings": {"sofa": {}}},
-        input={"participants": "p.tsv", "visits": "v.tsv", **sealed},
-        output={"labels": "l.tsv", "endpoints": "e.tsv"},
+        input={"participants": "p.tsv", "visits": "v.tsv", **{name: f"{name}.tsv" for name in sealed}},
+        output=outputs | ({"dynamic": "dynamic.tsv"} if sealed else {}),
     )
-    assert seen["classification"] == classification
-    assert (seen["labels_path"], seen["endpoints_path"]) == ("l.tsv", "e.tsv")
+    for name in ("classification", "allocation"):
+        assert seen[name] == (f"{name}.tsv" if name in sealed else None)
+    assert {name: seen[f"{name}_path"] for name in outputs} == outputs
+    assert seen["dynamic_path"] == ("dynamic.tsv" if sealed else None)
 
 
 def test_a_bad_label_table_ends_the_script_with_its_message_and_no_traceback(tmp_path, capsys):

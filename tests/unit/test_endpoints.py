@@ -3,76 +3,13 @@
 import pandas as pd
 import pytest
 
-from immunosep import endpoints
+from immunosep.endpoints.cohort import COMPONENTS
+from immunosep.endpoints.columns import label_columns
+from immunosep.endpoints.long import COLUMNS, SENSITIVITY
+from immunosep.endpoints.steps import derive, derive_label_tables, import_label_table
 from immunosep.errors import InputError
 from immunosep.io import read_table, write_table
-
-SETTINGS = {
-    "endotype": {"ferritin_cut": 4420, "hladr_cut": 5000, "ferritin_borderline": 0.10, "hladr_borderline": 0.15},
-    "sofa": {
-        "first_day": 1,
-        "last_day": 9,
-        "end_of_treatment_day": 15,
-        "baseline_fallback": "day0",
-        "death_rule": "locf",
-        "discharge_rule": "locf",
-    },
-    "sofa_response": {"option": "A", "threshold_tenths": 14, "decrease_percent": 25, "decrease_day": 7},
-    "reversal": {
-        "day": 15,
-        "window": 1,
-        "ferritin_percent": 15,
-        "hladr_above": 8000,
-        "missing": "locf",
-        "death": "not_reversed",
-    },
-    "survival": {"horizons": [28, 90]},
-}
-VISIT_COLUMNS = [
-    *["site", "participant_code", "visit_day", "sofa_total", *endpoints.COMPONENTS],
-    *["ferritin", "ferritin_unit", "hladr", "hladr_unit", "infection_resolved"],
-]
-
-
-def person(site, code, **values):
-    row = {
-        "site": site,
-        "participant_code": code,
-        "country": {"GR": "Greece", "DE": "Germany"}[site[:2]],
-        "randomised": "yes",
-        "death_day": "",
-        "discharge_day": "",
-        "last_contact_day": "90",
-        "consent": "consented",
-        "withdrawn_day": "",
-    }
-    return row | values
-
-
-def visit(site, code, day, sofa="", ferritin="", hladr="", **values):
-    row = dict.fromkeys(VISIT_COLUMNS, "") | {
-        "site": site,
-        "participant_code": code,
-        "visit_day": str(day),
-        "sofa_total": str(sofa),
-        "ferritin": str(ferritin),
-        "hladr": str(hladr),
-    }
-    row["ferritin_unit"] = "ng/mL" if row["ferritin"] else ""
-    row["hladr_unit"] = "receptors_per_cell" if row["hladr"] else ""
-    return row | values
-
-
-def screened(site, code, ferritin="", hladr="", **values):
-    return {
-        "site": site,
-        "participant_code": code,
-        "ferritin": str(ferritin),
-        "ferritin_unit": "ng/mL",
-        "hladr": str(hladr),
-        "hladr_unit": "receptors_per_cell",
-        "class_lab": site[:2],
-    } | values
+from support.clinic import SETTINGS, person, screened, visit
 
 
 @pytest.fixture
@@ -108,7 +45,7 @@ def tables():
 
 
 def test_labels_by_hand(tables):
-    table, _ = endpoints.derive(*tables, SETTINGS)
+    table = derive(*tables, SETTINGS).labels
     assert table["participant"].tolist() == ["DE01-012345678", "GR03-000000001", "GR03-000000002", "GR03-012345678"]
     rows = table.set_index("participant").to_dict("index")
 
@@ -137,44 +74,152 @@ def test_labels_by_hand(tables):
     assert pd.isna(failed["mean_sofa_d9"])
     assert pd.isna(failed["event_28"])
 
-    left = rows["GR03-000000002"]  # 10 x 4, then 8: the zero of day 6 and the death of day 20 came after withdrawal
-    assert left["mean_sofa_d9"] == pytest.approx((4 * 10 + 5 * 8) / 9)
+    left = rows["GR03-000000002"]  # the 10 of day 1 carried on: nothing is used from the withdrawal on day 5 on
+    assert left["mean_sofa_d9"] == 10
+    assert (left["n_days_observed_d9"], left["n_days_imputed_d9"], left["last_day_in_study"]) == (1, 8, 4)
     assert (left["time_to_death_28"], left["event_28"], left["event_90"]) == (5, 0, 0)
     assert left["reversal_rule"] == "imputed_nonreversal"
 
 
 def test_blinded_tables_hold_nothing_of_the_classification(tables):
     participants, visits, classification = tables
-    table, long = endpoints.derive(participants, visits, None, SETTINGS)
-    sealed, sealed_long = endpoints.derive(participants, visits, classification, SETTINGS)
+    blinded = derive(participants, visits, None, SETTINGS)
+    seeing = derive(participants, visits, classification, SETTINGS)
+    table, long, sealed, sealed_long = blinded.labels, blinded.endpoints, seeing.labels, seeing.endpoints
+    assert blinded.dynamic is None
     hidden = set(sealed.columns) - set(table.columns)
     assert hidden == {
         *["endotype", "both_criteria", "borderline", "endotype_rule", "reversal_d15", "reversal_d15_binary"],
         *["reversal_rule", "baseline_source", "ferritin_below_cut_d15"],
+        *(f"dynamic_endotype_d{day}" for day in (1, 2, 4, 7, 15)),
     }
     pd.testing.assert_frame_equal(table, sealed[table.columns])
     assert set(sealed_long["endpoint"]) - set(long["endpoint"]) == {"reversal_d15", "reversal_d15_binary"}
     assert not long.to_csv().count("MALS")
 
 
+@pytest.mark.parametrize("arm", [False, True])
+@pytest.mark.parametrize("endotype", [False, True])
+def test_the_columns_are_known_before_the_labels(tables, endotype, arm):
+    participants, visits, classification = tables
+    allocation = participants[["site", "participant_code"]].assign(arm="active", emergency_unblinded="no")
+    derived = derive(
+        participants,
+        visits,
+        classification if endotype else None,
+        SETTINGS,
+        allocation=allocation if arm else None,
+    )
+    assert derived.labels.columns.tolist() == label_columns(SETTINGS, endotype=endotype, arm=arm)
+    assert "arm" not in label_columns(SETTINGS, endotype=True, arm=False)
+    assert not [name for name in label_columns(SETTINGS, endotype=False, arm=False) if "endotype" in name]
+
+
+def test_arms_are_those_of_the_allocation_and_of_the_randomised_alone(tables):
+    participants, visits, classification = tables
+    allocation = pd.DataFrame(
+        {
+            "site": ["GR03", "DE01"],
+            "participant_code": ["012345678", "012345678"],
+            "arm": ["active", "placebo"],
+            "emergency_unblinded": ["", "yes"],
+        }
+    )
+    table = derive(participants, visits, classification, SETTINGS, allocation=allocation).labels
+    rows = table.set_index("participant")[["arm", "emergency_unblinded"]].apply(tuple, axis=1)
+    assert rows["GR03-012345678"] == ("active", "")
+    assert rows["DE01-012345678"] == ("placebo", "yes")
+    assert rows["GR03-000000001"] == ("", "")
+    with pytest.raises(InputError, match="active or placebo"):
+        derive(participants, visits, classification, SETTINGS, allocation=allocation.assign(arm="A"))
+
+
+def test_dynamic_endotypes_have_a_row_per_visit_with_values(tables):
+    participants, visits, classification = tables
+    derived = derive(participants, visits, classification, SETTINGS)
+    rows = derived.dynamic.set_index(["participant", "visit_day"])["dynamic_endotype"].to_dict()
+    # Day 15: ferritin 4250 without HLA-DR. Day 7: HLA-DR without ferritin.
+    assert rows == {("GR03-012345678", 15): "undetermined", ("DE01-012345678", 7): "undetermined"}
+    assert derived.labels.set_index("participant").loc["GR03-012345678", "dynamic_endotype_d15"] == "undetermined"
+    high = visits.assign(ferritin=visits["ferritin"].replace("4250", "4421"))
+    again = derive(participants, high, classification, SETTINGS)
+    assert again.dynamic.loc[again.dynamic["visit_day"] == 15, "dynamic_endotype"].tolist() == ["MALS"]
+    assert again.dynamic.loc[again.dynamic["visit_day"] == 15, "endotype_rule"].tolist() == ["ferritin > 4420"]
+
+
+def test_landmarks_count_their_population(tables):
+    derived = derive(*tables, SETTINGS)
+    rows = derived.landmarks.set_index("landmark_day").to_dict("index")
+    # Three randomised with labels; one leaves on day 5.
+    assert rows[4] == {
+        "randomised": 3,
+        "dead": 0,
+        "left_study": 0,
+        "population": 3,
+        "response": 1,
+        "nonresponse": 2,
+        "unknown": 0,
+    }
+    assert (rows[7]["left_study"], rows[7]["population"]) == (1, 2)
+    labels = derived.labels.set_index("participant")
+    assert labels.loc["GR03-012345678", ["sofa_d4", "landmark_delta_d4"]].tolist() == [8, 3]
+    assert labels.loc["GR03-000000002", "landmark_response_d7"] == ""
+    # A predictor is never carried forward: day 7 was observed, and for the one who left there is none.
+    assert labels.loc["DE01-012345678", "sofa_d7"] == 9
+    assert pd.isna(labels.loc["GR03-000000002", "sofa_d4"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected", "rule"), [("mean_1_15", 81 / 15, "mean of days 1-15"), ("value_d15", 3, "score of day 15")]
+)
+def test_mean_sofa_on_day_15_is_read_in_two_ways(tables, mode, expected, rule):
+    chosen = {**SETTINGS, "sofa": {**SETTINGS["sofa"], "d15_mode": mode}}
+    derived = derive(*tables, chosen)
+    assert derived.labels.set_index("participant").loc["GR03-012345678", "mean_sofa_d15"] == pytest.approx(expected)
+    rules = derived.endpoints.set_index(["participant", "endpoint"])["rule"]
+    assert rules["GR03-012345678", "mean_sofa_d15"].startswith(rule)
+    assert derived.labels.set_index("participant").loc["GR03-012345678", "mean_sofa_d9"] == 7
+
+
+def test_sensitivity_holds_every_combination_and_agrees_with_the_endpoints(tables):
+    derived = derive(*tables, SETTINGS)
+    table = derived.sensitivity
+    assert table.columns.tolist() == SENSITIVITY
+    people = derived.endpoints["participant"].nunique()
+    means, responses = (table["endpoint"].str.startswith("mean")), (table["endpoint"] == "sofa_response")
+    assert means.sum() == people * 2 * 3 * 3
+    assert responses.sum() == people * 5 * 4 * 3
+    assert not table.duplicated(["participant", "endpoint", "criterion", "death_rule", "discharge_rule"]).any()
+    wide = derived.endpoints.pivot(index="participant", columns="endpoint", values="value")
+    plain = table[table["discharge_rule"] == "locf"]
+    for option in "ABCDEF":
+        named = plain[plain["option"] == option].set_index("participant")["value"]
+        assert named.equals(wide[f"sofa_response_{option}"].loc[named.index].rename("value")), option
+    for death_rule in ("locf", "worst24", "exclude_days"):
+        rows = plain[(plain["endpoint"] == "mean_sofa_d9") & (plain["death_rule"] == death_rule)]
+        assert rows.set_index("participant")["value"].tolist() == wide[f"mean_sofa_d9_{death_rule}"].tolist()
+
+
 @pytest.mark.parametrize(("day", "window"), [(15, 0), (3, 1), (2, 0)])
 def test_the_day_and_window_of_the_reversal_are_free(tables, day, window):
     chosen = {**SETTINGS, "reversal": {**SETTINGS["reversal"], "day": day, "window": window}}
-    table, _ = endpoints.derive(*tables, chosen)
+    table = derive(*tables, chosen).labels
     states = table.set_index("participant")[f"reversal_d{day}"]
     assert states["GR03-012345678"] == ("reversed" if day == 15 else "not_reversed")
 
 
 def test_order_of_rows_does_not_matter(tables):
-    expected = endpoints.derive(*tables, SETTINGS)
-    shuffled = endpoints.derive(*(table.sample(frac=1, random_state=7) for table in tables), SETTINGS)
-    for one, other in zip(expected, shuffled, strict=True):
-        pd.testing.assert_frame_equal(one, other)
+    expected = derive(*tables, SETTINGS)
+    shuffled = derive(*(table.sample(frac=1, random_state=7) for table in tables), SETTINGS)
+    for name in ("labels", "endpoints", "sensitivity", "landmarks", "dynamic"):
+        pd.testing.assert_frame_equal(getattr(expected, name), getattr(shuffled, name))
 
 
 def test_endpoints_are_long_unique_and_say_their_rule(tables):
-    table, long = endpoints.derive(*tables, SETTINGS)
-    assert long.columns.tolist() == ["participant", "endpoint", "value", "rule", "n_observed", "n_imputed"]
+    derived = derive(*tables, SETTINGS)
+    table, long = derived.labels, derived.endpoints
+    assert long.columns.tolist() == COLUMNS
+    assert not long[["n_observed", "n_imputed"]].isna().any(axis=None)
     assert not long.duplicated(["participant", "endpoint"]).any()
     assert (long["rule"] != "").all()
     assert "GR03-000000001" not in set(long["participant"])  # not randomised
@@ -192,13 +237,13 @@ def test_endpoints_are_long_unique_and_say_their_rule(tables):
 def test_a_total_is_summed_from_six_components_only(tables):
     participants, visits, classification = tables
     codes = ("GR03", "012345678")
-    parts = dict.fromkeys(endpoints.COMPONENTS, "2")
+    parts = dict.fromkeys(COMPONENTS, "2")
     first = (visits["participant_code"] == codes[1]) & (visits["site"] == codes[0]) & (visits["visit_day"] == "1")
     visits.loc[first, ["sofa_total", *parts]] = ["", *parts.values()]
-    table, _ = endpoints.derive(participants, visits, classification, SETTINGS)
+    table = derive(participants, visits, classification, SETTINGS).labels
     assert table.set_index("participant").loc["GR03-012345678", "sofa_baseline"] == 12
     visits.loc[first, "sofa_cns"] = ""
-    table, _ = endpoints.derive(participants, visits, classification, SETTINGS)
+    table = derive(participants, visits, classification, SETTINGS).labels
     assert pd.isna(table.set_index("participant").loc["GR03-012345678", "sofa_baseline"])
 
 
@@ -221,7 +266,7 @@ def test_what_is_no_plain_number_in_the_right_unit_is_refused(tables, column, va
     participants, visits, classification = tables
     classification.loc[1, column] = value
     with pytest.raises(InputError, match=message) as caught:
-        endpoints.derive(participants, visits, classification, SETTINGS)
+        derive(participants, visits, classification, SETTINGS)
     assert "classification.tsv, line 3" in str(caught.value)
 
 
@@ -230,25 +275,25 @@ def test_sofa_is_a_whole_number_from_0_to_24(tables, score):
     participants, visits, classification = tables
     visits.loc[0, "sofa_total"] = score
     with pytest.raises(InputError, match=r"visits.tsv, line 2, column sofa_total"):
-        endpoints.derive(participants, visits, classification, SETTINGS)
+        derive(participants, visits, classification, SETTINGS)
 
 
 def test_a_day_stands_once_per_participant(tables):
     participants, visits, classification = tables
     doubled = pd.concat([visits, visits.iloc[[0]]], ignore_index=True)
     with pytest.raises(InputError, match="stands twice"):
-        endpoints.derive(participants, doubled, classification, SETTINGS)
+        derive(participants, doubled, classification, SETTINGS)
 
 
 def test_nobody_left_is_a_clear_error(tables):
     participants, visits, classification = tables
     with pytest.raises(InputError, match="no participant left"):
-        endpoints.derive(participants.assign(consent="erase"), visits, classification, SETTINGS)
+        derive(participants.assign(consent="erase"), visits, classification, SETTINGS)
 
 
 def test_a_participant_without_screening_values_is_undetermined(tables):
     participants, visits, classification = tables
-    table, _ = endpoints.derive(participants, visits, classification.iloc[1:], SETTINGS)
+    table = derive(participants, visits, classification.iloc[1:], SETTINGS).labels
     assert table.set_index("participant").loc["GR03-012345678", "endotype"] == "undetermined"
 
 
@@ -256,26 +301,31 @@ def test_files_are_written_with_plain_numbers(tables, tmp_path):
     paths = [tmp_path / f"{name}.tsv" for name in ("participants", "visits", "classification")]
     for table, path in zip(tables, paths, strict=True):
         write_table(table, path)
-    outputs = {"labels_path": str(tmp_path / "labels.tsv"), "endpoints_path": str(tmp_path / "endpoints.tsv")}
-    endpoints.derive_label_tables(
-        participants=str(paths[0]),
-        visits=str(paths[1]),
-        classification=str(paths[2]),
+    outputs = {
+        name: tmp_path / f"{name}.tsv" for name in ("labels", "endpoints", "sensitivity", "landmarks", "dynamic")
+    }
+    derive_label_tables(
+        participants=paths[0],
+        visits=paths[1],
+        classification=paths[2],
+        allocation=None,
         settings=SETTINGS,
-        **outputs,
+        **{f"{name}_path": path for name, path in outputs.items()},
     )
+    for name, path in outputs.items():
+        assert len(read_table(path)), name
     written = read_table(tmp_path / "labels.tsv").set_index("participant")
     assert written.loc["DE01-012345678", "mean_sofa_d9"] == "8.22222"
     assert written.loc["GR03-012345678", "mean_sofa_d9"] == "7"
     assert written.loc["GR03-000000001", "mean_sofa_d9"] == ""
     long = read_table(tmp_path / "endpoints.tsv")
-    assert set(long["n_observed"]) >= {"9", "3", ""}
+    assert set(long["n_observed"]) >= {"9", "3", "0"}
 
 
 def test_a_ready_label_table_passes_after_a_check(tmp_path):
     source, target = tmp_path / "mine.tsv", tmp_path / "labels.tsv"
     source.write_text("participant\tsubtype\nP2\tB\nP1\tA\n")
-    endpoints.import_label_table(str(source), str(target))
+    import_label_table(str(source), str(target))
     assert target.read_text() == "participant\tsubtype\nP1\tA\nP2\tB\n"
 
 
@@ -292,4 +342,4 @@ def test_a_bad_label_table_is_refused(tmp_path, text, message):
     source = tmp_path / "mine.tsv"
     source.write_text(text)
     with pytest.raises(InputError, match=message):
-        endpoints.import_label_table(str(source), str(tmp_path / "labels.tsv"))
+        import_label_table(str(source), str(tmp_path / "labels.tsv"))

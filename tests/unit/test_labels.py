@@ -3,19 +3,27 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunosep import labels
 from immunosep.errors import InputError
-from immunosep.labels import MISSING, NEVER
+from immunosep.labels.arrays import MISSING, NEVER
+from immunosep.labels.endotypes import classify
+from immunosep.labels.landmark import landmark_response
+from immunosep.labels.response import CRITERIA, DEATHS, OPTIONS, decide, decreased, expected_course, sofa_response
+from immunosep.labels.reversal import reversal
+from immunosep.labels.sofa import SofaCourse, complete, joint_rank, locf, mean_sofa
+from immunosep.labels.survival import time_to_death
 
 ENDOTYPE = {"ferritin_cut": 4420, "hladr_cut": 5000, "ferritin_borderline": 0.10, "hladr_borderline": 0.15}
 SOFA = {
     "first_day": 1,
     "last_day": 9,
     "end_of_treatment_day": 15,
+    "d15_mode": "mean_1_15",
+    "landmark_days": [2, 4, 7],
     "baseline_fallback": "day0",
     "death_rule": "locf",
     "discharge_rule": "locf",
@@ -41,16 +49,16 @@ def course(*rows, death=None, discharge=None):
             if score is not None:
                 scores[number, day] = score
     never = [NEVER] * len(rows)
-    return labels.SofaCourse(scores, np.array(death or never), np.array(discharge or never))
+    return SofaCourse(scores, np.array(death or never), np.array(discharge or never))
 
 
 def mean_of(one, last=9, **rules):
-    return labels.mean_sofa(*labels.complete(one, SOFA | rules), 1, last).iloc[0]
+    return mean_sofa(*complete(one, SOFA | rules), 1, last).iloc[0]
 
 
 def response_of(one, option="A", **rules):
-    label, reason = labels.sofa_response(one, SOFA | rules, RESPONSE | {"option": option})
-    return label[0], reason[0]
+    table = sofa_response(one, SOFA | rules, RESPONSE | {"option": option})
+    return table["response"][0], table["rule"][0]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +77,12 @@ def response_of(one, option="A", **rules):
     ],
 )
 def test_endotype_follows_the_truth_table(ferritin, hladr, expected, both):
-    row = labels.endotype(np.array([ferritin]), np.array([hladr]), ENDOTYPE).iloc[0]
+    row = classify(np.array([ferritin]), np.array([hladr]), ENDOTYPE).iloc[0]
     assert (row["endotype"], row["both_criteria"]) == (expected, both)
 
 
 def test_endotype_says_which_branch_decided_and_works_on_whole_columns():
-    table = labels.endotype(np.array([9000, 100, 100, NAN]), np.array([1, 1, 9000, 1.0]), ENDOTYPE)
+    table = classify(np.array([9000, 100, 100, NAN]), np.array([1, 1, 9000, 1.0]), ENDOTYPE)
     assert table["endotype"].tolist() == ["MALS", "SII", "unclassified", "undetermined"]
     assert table["endotype_rule"].tolist() == [
         "ferritin > 4420",
@@ -99,11 +107,11 @@ def test_endotype_says_which_branch_decided_and_works_on_whole_columns():
     ],
 )
 def test_borderline_means_that_the_assays_spread_could_change_the_label(ferritin, hladr, expected):
-    assert labels.endotype(np.array([ferritin]), np.array([hladr]), ENDOTYPE)["borderline"][0] == expected
+    assert classify(np.array([ferritin]), np.array([hladr]), ENDOTYPE)["borderline"][0] == expected
 
 
 def test_locf_fills_forward_and_never_backward():
-    filled, source = labels.locf(np.array([[MISSING, 5, MISSING, 7, MISSING], [MISSING] * 5]))
+    filled, source = locf(np.array([[MISSING, 5, MISSING, 7, MISSING], [MISSING] * 5]))
     assert filled.tolist() == [[MISSING, 5, 5, 7, 7], [MISSING] * 5]
     assert source.tolist() == [[-1, 1, 1, 3, 3], [-1] * 5]
 
@@ -162,24 +170,22 @@ def test_discharge_rule_ends_with_readmission_and_death():
 @pytest.mark.parametrize("n", [5, 10, 15])
 def test_threshold_is_reached_on_an_exact_tie(n):
     baseline, total = np.array([18]), np.array([18 * n - 14 * n // 10])
-    assert labels.decreased(baseline, total, np.array([n]), 14)[0]
-    assert not labels.decreased(baseline, total + 1, np.array([n]), 14)[0]
+    assert decreased(baseline, total, np.array([n]), 14)[0]
+    assert not decreased(baseline, total + 1, np.array([n]), 14)[0]
 
 
 def test_the_tie_that_floats_get_wrong():
     assert 18 - 83 / 5 < 1.4
-    assert labels.decreased(np.array([18]), np.array([83]), np.array([5]), 14)[0]
+    assert decreased(np.array([18]), np.array([83]), np.array([5]), 14)[0]
     # The same through the label: death rule and all, window of five days.
     one = course([None, 18, 17, 16, 16, 16])
-    assert labels.sofa_response(one, SOFA | {"last_day": 5}, RESPONSE)[0][0] == "response"
+    assert sofa_response(one, SOFA | {"last_day": 5}, RESPONSE)["response"][0] == "response"
 
 
 @given(st.integers(0, 24), st.lists(st.integers(0, 24), min_size=1, max_size=15), st.integers(1, 60))
 def test_decreased_agrees_with_fractions(baseline, scores, tenths):
     expected = baseline - Fraction(sum(scores), len(scores)) >= Fraction(tenths, 10)
-    assert (
-        labels.decreased(np.array([baseline]), np.array([sum(scores)]), np.array([len(scores)]), tenths)[0] == expected
-    )
+    assert decreased(np.array([baseline]), np.array([sum(scores)]), np.array([len(scores)]), tenths)[0] == expected
 
 
 def test_response_needs_nine_days_of_sufficient_decrease():
@@ -218,8 +224,8 @@ def test_option_e_is_a_quarter_by_day_7():
 
 
 def test_unknown_option_is_named():
-    with pytest.raises(InputError, match="'F'"):
-        response_of(course([None, 1, 1]), "F")
+    with pytest.raises(InputError, match="'G'"):
+        response_of(course([None, 1, 1]), "G")
 
 
 scores_by_day = st.lists(st.one_of(st.none(), st.integers(0, 24)), min_size=16, max_size=16)
@@ -230,9 +236,163 @@ def test_labels_of_day_9_do_not_see_later_data(first, second, death, rule):
     other = first[:10] + second[10:]
     here = course(first, death=[death])
     there = course(other, death=[death if death <= 9 else NEVER])
-    for option in ("A", "B", "C", "D", "E"):
+    for option in OPTIONS:
         assert response_of(here, option, death_rule=rule) == response_of(there, option, death_rule=rule)
     assert mean_of(here, death_rule=rule).equals(mean_of(there, death_rule=rule))
+
+
+def trial(size, seed):
+    """Random courses of many participants with gaps, deaths and discharges; day 0 to 28."""
+    rng = np.random.default_rng(seed)
+    scores = np.clip(rng.normal(9, 3, (size, 1)) - 0.2 * np.arange(29) + rng.normal(0, 1.5, (size, 29)), 0, 24)
+    scores = np.where(rng.random((size, 29)) < 0.2, MISSING, scores.round().astype(int))
+    death = np.where(rng.random(size) < 0.3, rng.integers(2, 29, size), NEVER)
+    discharge = np.where(rng.random(size) < 0.3, rng.integers(3, 29, size), NEVER)
+    return SofaCourse(scores, death, discharge)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_label_of_day_9_sees_what_comes_after_it(seed):
+    """All options, the expected course of F included, the joint rank and the landmarks."""
+    here, other = trial(40, seed), trial(40, seed + 100)
+    scores = np.hstack([here.scores[:, :10], other.scores[:, 10:]])
+    later_death = np.where(here.death_day <= 9, here.death_day, np.where(other.death_day > 9, other.death_day, NEVER))
+    later_home = np.where(here.discharge_day < 9, here.discharge_day, NEVER)
+    there = SofaCourse(scores, later_death, later_home)
+    for option in OPTIONS:
+        chosen = RESPONSE | {"option": option}
+        assert sofa_response(here, SOFA, chosen).equals(sofa_response(there, SOFA, chosen)), option
+    assert joint_rank(here, SOFA, 9).equals(joint_rank(there, SOFA, 9))
+    for day in (2, 4, 7):
+        first, second = (
+            landmark_response(one, SOFA, 14, day, np.minimum(one.death_day - 1, 90), 9) for one in (here, there)
+        )
+        assert first.equals(second), day
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_landmark_sees_nothing_before_it_but_the_score_carried_to_it(seed):
+    here, other = trial(40, seed), trial(40, seed + 100)
+    scores = here.scores.copy()
+    scores[:, 1:4] = np.where(here.scores[:, 1:4] == MISSING, MISSING, other.scores[:, 1:4])
+    scores[:, 4] = np.where(here.scores[:, 4] == MISSING, 7, here.scores[:, 4])
+    there = SofaCourse(scores, here.death_day, here.discharge_day)
+    alive = np.minimum(here.death_day - 1, 90)
+    seen = here.scores[:, 4] != MISSING
+    known = seen & (here.baseline("day0") != MISSING) & (there.baseline("day0") != MISSING)
+    first, second = (landmark_response(one, SOFA, 14, 4, alive, 9)[known] for one in (here, there))
+    assert first.equals(second)
+    assert known.sum() > 10
+
+
+def test_option_f_is_the_residual_of_a_line_by_hand():
+    one = course(*([None, first, *[rest] * 8] for first, rest in ((8, 8), (10, 10), (12, 12), (12, 8))))
+    means = np.array([8, 10, 12, (12 + 8 * 8) / 9])
+    baseline = np.array([8, 10, 12, 12])
+    slope, intercept = np.polyfit(baseline, means, 1)
+    assert expected_course(baseline, means) == pytest.approx((intercept, slope))
+    table = sofa_response(one, SOFA, RESPONSE | {"option": "F"})
+    below = intercept + slope * baseline - means
+    assert (table["response"] == np.where(below >= 1.4, "response", "nonresponse")).all()
+    assert table["response"].tolist().count("response") == 1
+    assert table["rule"][3].startswith("F: mean >= 1.4 below the expected ")
+
+
+def test_option_f_learns_from_the_cohort_alone_and_from_nobody_who_died():
+    members = np.array([True] * 12 + [False])
+    one = trial(13, 3)
+    tampered = SofaCourse(one.scores.copy(), one.death_day, one.discharge_day)
+    tampered.scores[12] = 24
+    chosen = RESPONSE | {"option": "F"}
+    pd.testing.assert_frame_equal(
+        sofa_response(one, SOFA, chosen, members)[:12], sofa_response(tampered, SOFA, chosen, members)[:12]
+    )
+    with_dead = course(*[[None, 10, *[n] * 8] for n in (9, 8)], [None, 12, *[5] * 8], death=[NEVER, NEVER, 3])
+    table = sofa_response(with_dead, SOFA, chosen)
+    assert table["response"].tolist() == ["", "", "nonresponse"]
+    assert table["rule"][0] == "F: too few participants for an expected course"
+    assert expected_course(np.array([5, 5, 5]), np.array([1.0, 2, 3])) is None
+
+
+def test_a_steeper_start_is_no_response_to_option_f():
+    """Everyone falls by a quarter: those who start high respond by A; by F nobody beats the expected course."""
+    one = course(*([None, start, *[start * 3 // 4] * 8] for start in (4, 8, 12, 16, 20)))
+    assert set(sofa_response(one, SOFA, RESPONSE | {"option": "A"})["response"]) == {"response", "nonresponse"}
+    assert set(sofa_response(one, SOFA, RESPONSE | {"option": "F"})["response"]) == {"nonresponse"}
+
+
+def test_options_are_criteria_with_a_treatment_of_death():
+    one = trial(60, 1)
+    for option, (criterion, deaths) in OPTIONS.items():
+        named, made = (
+            sofa_response(one, SOFA, RESPONSE | {"option": option}),
+            decide(one, SOFA, RESPONSE, criterion, deaths),
+        )
+        assert named["response"].equals(made["response"])
+    improving = course([None, 12, 8, 4] + [None] * 6, death=[4])
+    made = {deaths: decide(improving, SOFA, RESPONSE, "mean", deaths)["response"][0] for deaths in DEATHS}
+    assert made == {
+        "composite": "nonresponse",
+        "locf": "response",
+        "worst24": "nonresponse",
+        "exclude_days": "response",
+    }
+    assert set(CRITERIA) == {criterion for criterion, _ in OPTIONS.values()}
+
+
+def test_responses_count_the_days_of_their_window():
+    table = sofa_response(course([None, 10, None, 9] + [None] * 6), SOFA, RESPONSE | {"option": "D"})
+    assert table[["n_observed", "n_imputed"]].iloc[0].tolist() == [1, 7]
+    table = sofa_response(course([None, 10, None, 9] + [None] * 6), SOFA, RESPONSE | {"option": "E"})
+    assert table[["n_observed", "n_imputed"]].iloc[0].tolist() == [0, 1]
+
+
+def test_joint_rank_puts_the_dead_behind_every_survivor_and_the_early_dead_last():
+    rows = [[None, *[score] * 9] for score in (5, 24, 3, 3, 3)] + [[None] * 10]
+    one = course(*rows, death=[NEVER, NEVER, 9, 2, 10, NEVER])
+    value = joint_rank(one, SOFA, 9)["value"]
+    assert value.tolist()[:5] == [5, 24, 25, 32, 3]
+    assert np.isnan(value[5])
+
+
+def landmark_of(one, day=4, in_study=90, **rules):
+    last = np.minimum(one.death_day - 1, in_study)
+    return landmark_response(one, SOFA | rules, 14, day, last, 9).iloc[0]
+
+
+def test_a_landmark_compares_its_score_with_the_days_after_it():
+    # S4 = 9; days 5 to 9: 8 8 7 (7) 7 = 37: 9 - 7.4 = 1.6.
+    row = landmark_of(course([None, 12, 12, 12, 9, 8, 8, 7, None, 7, 0]))
+    assert (row["population"], row["response"], row["n_observed"], row["n_imputed"]) == (True, "response", 4, 1)
+    assert (row["delta"], row["mean"]) == (pytest.approx(1.6), pytest.approx(7.4))
+    assert row["rule"] == "S4 - mean of days 5-9 >= 1.4"
+    assert landmark_of(course([None, 12, 12, 12, 9, 8, 8, 8, 7, 8]))["response"] == "nonresponse"
+
+
+def test_landmark_threshold_is_reached_on_an_exact_tie():
+    # 18 - 83/5 = 1.4 on paper, below it in floats.
+    assert 18 - 83 / 5 < 1.4
+    assert landmark_of(course([None, 18, 18, 18, 18, 17, 17, 17, 16, 16]))["response"] == "response"
+
+
+def test_who_is_dead_or_gone_at_the_landmark_is_not_in_its_population():
+    improving = [None, 12, 12, 12, 12, 2, 2, 2, 2, 2]
+    row = landmark_of(course(improving, death=[4]))
+    assert (row["population"], row["response"], row["rule"]) == (
+        False,
+        "",
+        "not in the population: dead by the end of day 4",
+    )
+    row = landmark_of(course(improving), in_study=3)
+    assert (row["population"], row["response"], row["rule"]) == (
+        False,
+        "",
+        "not in the population: left the study by day 4",
+    )
+    row = landmark_of(course(improving, death=[5]))
+    assert (row["population"], row["response"], row["rule"]) == (True, "nonresponse", "dead by the end of day 9")
+    row = landmark_of(course([None] * 10))
+    assert (row["population"], row["response"]) == (True, "")
 
 
 def reversed_state(kind, baseline, days, died=NEVER, **rule):
@@ -241,7 +401,7 @@ def reversed_state(kind, baseline, days, died=NEVER, **rule):
         values[0, day] = value
     empty = np.full((1, 29), NAN)
     ferritin, hladr = (values, empty) if kind == "MALS" else (empty, values)
-    return labels.reversal(
+    return reversal(
         np.array([kind], dtype=object), np.array([baseline]), ferritin, hladr, np.array([died]), REVERSAL | rule
     ).iloc[0]
 
@@ -310,9 +470,9 @@ def test_reversal_does_not_see_later_values(later):
 def test_survival_is_censored_at_contact_and_horizon():
     death = np.array([28, 29, NEVER, NEVER, NEVER])
     contact = np.array([NEVER, NEVER, 90, 12, NEVER])
-    time, event = labels.survival(death, contact, 28)
+    time, event = time_to_death(death, contact, 28)
     np.testing.assert_array_equal(time, [28, 28, 28, 12, NAN])
     np.testing.assert_array_equal(event, [1, 0, 0, 0, NAN])
-    time, event = labels.survival(death, contact, 90)
+    time, event = time_to_death(death, contact, 90)
     np.testing.assert_array_equal(time, [28, 29, 90, 12, NAN])
     np.testing.assert_array_equal(event, [1, 1, 0, 0, NAN])
