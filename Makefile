@@ -47,5 +47,5 @@ lock: setup ## resolve pyproject.toml anew into envs/requirements.lock
 	@bash envs/lock.sh
 
 clean: ## remove what runs generate; the set-up stays
-	rm -rf resources/demo logs benchmarks .snakemake .e2e .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf resources/demo resources/demo-sealed logs benchmarks .snakemake .e2e .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

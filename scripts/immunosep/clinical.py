@@ -1,22 +1,21 @@
 """The clinical tables: read, checked, and handed on as rows of text.
 
-Sealed tables (classification, allocation) are opened only in a role that may see them; in a lower role they need not
-exist.
+Sealed tables (classification, allocation) are opened only in a role that may see them and after a recorded unblinding
+(see `sealed`); in a lower role they need not exist.
 """
 
-import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from immunosep.checks import Row, Table, check_table
+from immunosep.checks import Row, Table, check_file, check_table, columns_of
 from immunosep.findings import Finding, finding
-from immunosep.manifest_rules import check_site
-from immunosep.sheet import read_sheet
+from immunosep.row_rules import check_site
+from immunosep.sealed import open_sealed
+from immunosep.sheet import parse_sheet
 
 Key = tuple[str, str]
-_SEALED_ROLES = {"classification": ("endotype", "unblinded"), "allocation": ("unblinded",)}
 _SOFA = (
     "sofa_respiration", "sofa_coagulation", "sofa_liver", "sofa_cardiovascular", "sofa_cns", "sofa_renal",
 )  # fmt: skip
@@ -45,21 +44,16 @@ class Clinical:
     allocation: tuple[Row, ...] | None = None
 
 
-def may_open(table: str, role: str) -> bool:
-    """Whether a sealed table may be opened in a role."""
-    return role in _SEALED_ROLES[table]
-
-
 def read_sites(config: Mapping[str, Any]) -> tuple[dict[str, str] | None, list[Finding]]:
     """Read the table of sites: site to country, and what is wrong with it; None where there is no table."""
     path = config.get("sites")
     if not path:
         return None, []
-    table = check_table(read_sheet(path), "sites")
+    table = check_file(path, "sites")
     if not table.rows:
         # Without sites every site would be unknown: one message, not thousands.
-        return None, table.findings
-    return {row["site"]: row["country"] for row in table.rows}, table.findings
+        return None, table.located()
+    return {row["site"]: row["country"] for row in table.rows}, table.located()
 
 
 def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | None) -> tuple[Clinical, list[Finding]]:
@@ -68,7 +62,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
     Parameters
     ----------
     config
-        Keys `clinical`, `sealed`, `role`, `schedule`.
+        Keys `clinical`, `sealed`, `role`, `schedule`, `manifest`.
     countries
         Site to country; None where there is no table of sites.
 
@@ -84,10 +78,10 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
     optional = bool(paths.get("labels"))
     participants = _read(paths.get("participants"), "participants", optional=optional)
     visits = _read(paths.get("visits"), "visits", optional=optional)
+    opened, of_sealed = open_sealed(config)
     sealed = {
-        name: _read(config["sealed"].get(name), name, optional=optional)
-        for name in _SEALED_ROLES
-        if may_open(name, config["role"])
+        name: check_table(parse_sheet(table.data, str(config["sealed"][name]), name, columns_of(name)), name)
+        for name, table in opened.items()
     }
     people: dict[Key, Row] | None = None
     if participants is not None:
@@ -122,8 +116,8 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         classification=_rows(sealed.get("classification")),
         allocation=_rows(allocation),
     )
-    findings = [f for table in tables for f in table.findings]
-    return clinical, findings + [f for name in sealed for f in _check_mode(config["sealed"].get(name))]
+    findings = [f for table in tables for f in table.located()]
+    return clinical, [*findings, *of_sealed]
 
 
 def _rows(table: Table | None) -> tuple[Row, ...] | None:
@@ -133,17 +127,7 @@ def _rows(table: Table | None) -> tuple[Row, ...] | None:
 def _read(path: str | None, name: str, *, optional: bool) -> Table | None:
     if not path or (optional and not Path(path).exists()):
         return None
-    return check_table(read_sheet(path), name)
-
-
-def _check_mode(path: str | None) -> list[Finding]:
-    try:
-        mode = Path(path).stat().st_mode if path else 0
-    except OSError:
-        return []
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return [finding("sealed_open", str(path), problem=f"mode is {stat.S_IMODE(mode):04o}, should be 0600")]
-    return []
+    return check_file(path, name)
 
 
 def _number(table: Table, index: int, column: str) -> float | None:

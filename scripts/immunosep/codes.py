@@ -197,6 +197,16 @@ CODES: dict[str, Code] = {
         "A code is nine digits and nothing else.",
         "Remove spaces, dots, commas and invisible characters from the code.",
     ),
+    "code_quoted": _error(
+        "code in quotation marks or behind an apostrophe",
+        "Excel shows numbers typed as text behind an apostrophe; some exports write it into the value.",
+        "Remove the quotation marks and the apostrophe; keep the nine digits.",
+    ),
+    "code_letters": _error(
+        "code with letters in place of digits",
+        "The letters O, I and l look like 0 and 1. They are not replaced here: the tube says what is right.",
+        "Read the code from the tube and type its nine digits.",
+    ),
     "code_malformed": _error(
         "code is not nine digits", "A code is nine digits and nothing else.", "Write the nine digits of the tube."
     ),
@@ -333,6 +343,21 @@ CODES: dict[str, Code] = {
         "The file names say R2 in fastq_1 and R1 in fastq_2.",
         "Exchange the two files, or ignore this if the names mislead.",
     ),
+    "mates_same": _error(
+        "both mates are the same file",
+        "The second mate is another file with as many reads.",
+        "Name the file of the second mate in fastq_2.",
+    ),
+    "mates_names": _warning(
+        "names of the mates do not match",
+        "The two file names differ in more than R1 and R2: usually a slip by one row.",
+        "Check which files belong together; `immunosep check --deep` compares the reads themselves.",
+    ),
+    "file_of_other": _warning(
+        "file name holds the code of another participant",
+        "Usually a slip by one row; the data of one participant would count as another's.",
+        "Check which file belongs to this row, or rename the file.",
+    ),
     "path_outside": _error(
         "path leaves the data folder",
         "All raw files lie under the data root, so that a manifest cannot reach other files.",
@@ -348,7 +373,18 @@ CODES: dict[str, Code] = {
         "The manifest names it, and it is looked for below the data root.",
         "Copy the file there, correct its name (small and capital letters differ), or give the right data root.",
     ),
+    "data_unreadable": _error(
+        "data file cannot be read",
+        "You may not read the file, or not enter its folder.",
+        "Ask for read permission, or run: chmod u+r on the file.",
+    ),
     "data_empty": _error("data file is empty", "Usually a broken copy.", "Copy the file again."),
+    "not_gzip": _error(
+        "FASTQ file is not gzipped",
+        "Its name ends in .gz and its content does not begin as gzip does: unpacked, packed by another program, or a "
+        "page that a download link answered with.",
+        "Copy the file again, or pack it with gzip.",
+    ),
     # across rows
     "duplicate_row": _error("row occurs twice", "The same data would count twice.", "Delete one of the rows."),
     "file_used_twice": _error(

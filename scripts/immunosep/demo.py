@@ -20,6 +20,7 @@ from immunosep.errors import InputError
 from immunosep.launch import BASE_CONFIG, PROJECT_ROOT, call_snakemake
 from immunosep.provenance import code_fingerprint
 from immunosep.report import build_report
+from immunosep.sealed import sealed_folder
 
 logger = logging.getLogger(__name__)
 
@@ -97,18 +98,22 @@ def make_cohort(config: dict[str, Any], folder: Path) -> str:
     }
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     stamp = folder / STAMP
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")).get("sha256") == digest:
+    sealed = sealed_folder(folder)
+    whole = stamp.is_file() and (config["role"] == "blinded" or sealed.is_dir())
+    if whole and json.loads(stamp.read_text(encoding="utf-8")).get("sha256") == digest:
         return f"{folder} is up to date."
     from immunosep.simulate.reads import simulate_reads
 
-    partial = folder.with_name(folder.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    simulate_reads(config, partial, config["seed"])
-    (partial / STAMP).write_text(json.dumps({"sha256": digest}) + "\n", encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
+    parts = {path: path.with_name(path.name + ".partial") for path in (folder, sealed)}
+    for partial in parts.values():
+        shutil.rmtree(partial, ignore_errors=True)
+    simulate_reads(config, parts[folder], config["seed"], parts[sealed])
+    (parts[folder] / STAMP).write_text(json.dumps({"sha256": digest}) + "\n", encoding="utf-8")
+    # The stamp comes last: a cohort that has it has its sealed tables.
+    shutil.rmtree(folder, ignore_errors=True)
+    for target, partial in reversed(parts.items()):
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
     return f"written to {folder}."
 
 

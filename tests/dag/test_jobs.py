@@ -94,7 +94,7 @@ def test_the_demonstration(design):
 def test_blinded_without_the_sealed_tables(design):
     """No endotype task, no plane of ferritin and HLA-DR, and the sealed files need not be there."""
     config = overlay(design, "blinded.yaml", role="blinded")
-    sealed = design / "resources/demo/sealed"
+    sealed = design / "resources/demo-sealed"
     shutil.move(sealed, design / "away")
     try:
         jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
@@ -116,6 +116,14 @@ def test_a_layer_that_is_switched_off(design):
     jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
     assert not [rule for rule in jobs if "atac" in rule or rule in ("call_peaks", "call_consensus", "index_genome")]
     assert jobs["quantify_rna"] == RNA
+
+
+def test_a_fixed_peak_set_replaces_the_consensus(design):
+    (design / "peaks.bed").write_text("chr1\t1\t501\n")
+    config = overlay(design, "peaks.yaml", layers={"atac": {"peaks": "peaks.bed"}})
+    done = snakemake(design, "--dry-run", "--printshellcmds", configfile=config)
+    assert differing(planned_jobs(done)) == {"call_consensus": (0, 1), "import_peaks": (1, 0)}
+    assert "consensus_peaks.bed" not in done.stdout
 
 
 def test_a_ready_matrix_replaces_the_raw_processing(design):
@@ -167,6 +175,7 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
     ("changes", "told"),
     [
         ({"layers": {"rna": {"matrix": "absent.h5ad"}}}, "layers.rna.matrix: absent.h5ad is not there"),
+        ({"layers": {"atac": {"peaks": "absent.bed"}}}, "layers.atac.peaks: absent.bed is not there"),
         ({"reference": {"genome": None}}, "reference.genome: layer rna needs it"),
         ({"clinical": {"participants": None, "visits": None}}, "clinical.visits: the derivation of labels needs it"),
         ({"sealed": {"classification": "absent.tsv"}}, "absent.tsv: file cannot be read"),

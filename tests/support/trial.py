@@ -1,5 +1,6 @@
 """A tiny good trial on the disk, for the tests of the intake to break."""
 
+import gzip
 from pathlib import Path
 
 from immunosep.checks import columns_of
@@ -7,7 +8,9 @@ from immunosep.clinical import check_clinical, read_sites
 from immunosep.errors import InputError
 from immunosep.findings import as_text, errors
 from immunosep.intake import check_inputs
+from immunosep.sealed import sealed_folder, tables_of, unseal
 
+PACKED = gzip.compress(b"@read\nA\n+\nI\n", mtime=0)
 SCHEDULE = {"omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "sofa_days": list(range(1, 16)), "screening_day": 0}
 FIRST = {"site": "GR03", "participant_code": "012345678"}
 SECOND = {"site": "RO06", "participant_code": "987654321"}
@@ -60,6 +63,7 @@ class Trial:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.sealed = sealed_folder(self.folder)
         self.manifest = [
             sample(FIRST, "1", "rna", "rnaseq", "whole_blood", strandedness="ISR", pre_dose="yes"),
             sample(FIRST, "1", "rna", "rnaseq", "whole_blood", strandedness="ISR", pre_dose="yes", run="R2")
@@ -113,8 +117,9 @@ class Trial:
                 "labels": None,
             },
             "sealed": {
-                "classification": str(self.folder / "sealed" / "classification.tsv"),
-                "allocation": str(self.folder / "sealed" / "allocation.tsv"),
+                "classification": str(self.sealed / "classification.tsv"),
+                "allocation": str(self.sealed / "allocation.tsv"),
+                "record": str(self.sealed / "unblinding.tsv"),
             },
         }
 
@@ -125,7 +130,7 @@ class Trial:
                 if row.get(column):
                     path = self.folder / row[column]
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(b"data")
+                    path.write_bytes(PACKED if path.suffix == ".gz" else b"data")
         self.write_tables()
         return self
 
@@ -135,7 +140,17 @@ class Trial:
             rows = getattr(self, name, None)
             if rows is not None:
                 place = {"manifest": ".", "sites": ".", "participants": "clinical", "visits": "clinical"}
-                write_tsv(self.folder / place.get(name, "sealed") / f"{name}.tsv", columns_of(name), rows)
+                folder = self.folder / place[name] if name in place else self.sealed
+                write_tsv(folder / f"{name}.tsv", columns_of(name), rows)
+        return self
+
+    def unseal(self, role=None):
+        """Write the tables, make the sealed ones private and record that they were unsealed for a role."""
+        self.write_tables()
+        role = role or self.config["role"]
+        for table in tables_of(role):
+            Path(self.config["sealed"][table]).chmod(0o600)
+        unseal(self.config, role, "test statistician")
         return self
 
     def check(self):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from immunosep.clinical import may_open
 from immunosep.errors import InputError
+from immunosep.sealed import may_open
 from support.trial import FIRST, SECOND, Trial, codes, read_clinical
 
 VALUES = {"ferritin": "5000", "ferritin_unit": "ng/mL", "hladr": "3000", "hladr_unit": "receptors_per_cell"}
@@ -142,10 +142,8 @@ def test_roles(trial, monkeypatch, role, classification, allocation):
     assert (may_open("classification", role), may_open("allocation", role)) == (classification, allocation)
     trial.classification = [FIRST | VALUES, SECOND | VALUES]
     trial.allocation = [FIRST | {"arm": "active"}, SECOND | {"arm": "placebo"}]
+    trial.unseal("unblinded")
     trial.config["role"] = role
-    trial.write_tables()
-    for name in trial.config["sealed"].values():
-        Path(name).chmod(0o600)
     opened = []
     really_open = io.open
 
@@ -171,17 +169,8 @@ def test_sealed_rows_are_checked(trial):
     trial.config["role"] = "unblinded"
     trial.classification = [FIRST | VALUES | {"hladr": "5.000"}, SECOND | VALUES | {"ferritin_unit": "%"}]
     trial.allocation = [FIRST | {"arm": "Active"}, SECOND | {"arm": "placebo", "participant_code": "000000001"}]
-    trial.write_tables()
-    for name in trial.config["sealed"].values():
-        Path(name).chmod(0o644)
-    assert codes(trial.check()[1]) == [
-        "ambiguous_separator",
-        "not_allowed",
-        "sealed_open",
-        "sealed_open",
-        "unit_percent",
-        "unknown_participant",
-    ]
+    trial.unseal()
+    assert codes(trial.check()[1]) == ["ambiguous_separator", "not_allowed", "unit_percent", "unknown_participant"]
 
 
 def test_arm_of_a_participant_who_was_not_randomised(trial):
@@ -189,9 +178,7 @@ def test_arm_of_a_participant_who_was_not_randomised(trial):
     trial.participants[0] |= {"randomised": "no", "dosed": "no", "per_protocol": "no"}
     trial.classification = [SECOND | VALUES]
     trial.allocation = [FIRST | {"arm": "active"}]
-    trial.write_tables()
-    for name in trial.config["sealed"].values():
-        Path(name).chmod(0o600)
+    trial.unseal()
     assert codes(trial.check()[1]) == ["not_randomised"]
 
 

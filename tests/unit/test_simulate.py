@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from immunosep.errors import InputError
+from immunosep.sealed import read_record, sealed_folder, unseal
 from immunosep.simulate.accessibility import draw_sizes, read_through
 from immunosep.simulate.amplicons import build_reference
 from immunosep.simulate.catalogue import Y_GENES
@@ -112,8 +113,9 @@ def test_streams_are_independent_and_named():
 
 def test_design_has_the_same_tables_as_the_full_run(small, tmp_path):
     write_design(config(8, 2), tmp_path, seed=1)
-    for name in ("clinical/participants.tsv", "clinical/visits.tsv", "sealed/classification.tsv", "truth/labels.tsv"):
+    for name in ("clinical/participants.tsv", "clinical/visits.tsv", "truth/labels.tsv"):
         assert (small / name).read_bytes() == (tmp_path / name).read_bytes()
+    assert contents(sealed_folder(small)) == contents(sealed_folder(tmp_path))
     columns = [name for name in read(small / "manifest.tsv") if not name.endswith("sha256")]
     pd.testing.assert_frame_equal(read(small / "manifest.tsv")[columns], read(tmp_path / "manifest.tsv")[columns])
     rows = read(tmp_path / "manifest.tsv")
@@ -168,7 +170,7 @@ def test_nobody_is_scored_after_leaving(design):
 
 
 def test_boundary_values_are_in_the_tables(design):
-    lab = read(design / "sealed/classification.tsv")
+    lab = read(sealed_folder(design) / "classification.tsv")
     values = set(zip(lab["ferritin"], lab["hladr"], strict=True))
     for case in (("4420", "3000"), ("4420", "4999"), ("4420", "5000"), ("4421", "20000"), ("4420.01", "3000")):
         assert case in values
@@ -178,7 +180,7 @@ def test_boundary_values_are_in_the_tables(design):
 
 
 def test_boundary_labels(design):
-    lab = read(design / "sealed/classification.tsv")
+    lab = read(sealed_folder(design) / "classification.tsv")
     lab["participant"] = lab["site"] + "-" + lab["participant_code"]
     truth = read(design / "truth/labels.tsv").merge(lab, on="participant", validate="1:1")
     day15 = read(design / "clinical/visits.tsv").query("visit_day == '15'")[
@@ -261,33 +263,45 @@ def test_planted_problems(design):
     assert batches.to_numpy().tolist() == [["rna", "RB03", "MALS"]]
 
 
-def test_sealed_tables_are_private(design):
-    for path in (design / "sealed").iterdir():
+def test_sealed_tables_are_private_recorded_and_not_in_the_cohorts_folder(design):
+    assert not (design / "sealed").exists()
+    names = []
+    for path in sealed_folder(design).iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        names.append(path.name)
+    assert sorted(names) == ["allocation.tsv", "classification.tsv", "unblinding.tsv"]
+    entries = read_record(sealed_folder(design) / "unblinding.tsv")
+    assert {(entry.table, entry.role) for entry in entries} == {
+        ("allocation", "unblinded"),
+        ("classification", "unblinded"),
+    }
 
 
 def clinical_config(folder, **changes):
     paths = {
         "participants": folder / "clinical/participants.tsv",
         "visits": folder / "clinical/visits.tsv",
-        "classification": folder / "sealed/classification.tsv",
-        "allocation": folder / "sealed/allocation.tsv",
+        "classification": sealed_folder(folder) / "classification.tsv",
+        "allocation": sealed_folder(folder) / "allocation.tsv",
+        "record": sealed_folder(folder) / "unblinding.tsv",
     } | changes
     paths = {name: str(path) for name, path in paths.items()}
     return {
         "role": "unblinded",
         "sites": str(folder / "sites.tsv"),
         "clinical": {name: paths[name] for name in ("participants", "visits")} | {"labels": None},
-        "sealed": {name: paths[name] for name in ("classification", "allocation")},
+        "sealed": {name: paths[name] for name in ("classification", "allocation", "record")},
         "schedule": {"sofa_days": SOFA_DAYS, "omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "screening_day": 0},
     }
 
 
-def test_clinical_tables_pass_intake_and_the_broken_ones_do_not(design):
+def test_clinical_tables_pass_intake_and_the_broken_ones_do_not(design, tmp_path):
     assert len(read_clinical(clinical_config(design)).participants) == 40
     broken = {name: design / f"truth/broken/{name}.tsv" for name in ("visits", "classification")}
+    config = clinical_config(design, **broken, record=tmp_path / "unblinding.tsv")
+    unseal(config, "unblinded", "test statistician")
     with pytest.raises(InputError) as caught:
-        read_clinical(clinical_config(design, **broken))
+        read_clinical(config)
     assert "4.420" in str(caught.value)
     assert "%" in str(caught.value)
 

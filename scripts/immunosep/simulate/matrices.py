@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.io import atomic_path, write_table
+from immunosep.sealed import sealed_folder
 from immunosep.simulate.catalogue import BODY_SITE_ORDER, GENERA, PROTEINS, genes_by_chromosome, members
 from immunosep.simulate.effects import DRUG
 from immunosep.simulate.frames import records
@@ -80,12 +81,12 @@ LAYERS = (
 
 
 def simulate_matrices(out: Path, participants: int, seed: int) -> None:
-    """Write a full-size trial: `<layer>.h5ad`, `participants.tsv`, `visits.tsv`, `labels.tsv`, `sealed/`, `truth/`.
+    """Write a full-size trial: `<layer>.h5ad`, `participants.tsv`, `visits.tsv`, `labels.tsv`, `truth/`.
 
     Parameters
     ----------
     out
-        Folder; made when missing.
+        Folder; made when missing. The sealed tables go beside it (`sealed.sealed_folder`).
     participants
         Enrolled participants; each has eight visits in the plan.
     seed
@@ -94,7 +95,7 @@ def simulate_matrices(out: Path, participants: int, seed: int) -> None:
     out = Path(out)
     trial = draw_trial(participants, round(SCREEN_FAILURE_SHARE * participants), seed, list(SOFA_DAYS))
     scores = draw_scores(trial, seed)
-    write_clinical(trial, out)
+    write_clinical(trial, out, sealed_folder(out))
     labels = label_table(trial)
     write_table(labels, out / "labels.tsv")
     truth = out / "truth"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.io import write_table
+from immunosep.sealed import sealed_folder
 from immunosep.simulate import accessibility, amplicons, olink, transcriptome
 from immunosep.simulate.catalogue import GENERA
 from immunosep.simulate.effects import (
@@ -77,21 +78,21 @@ def design_cohort(config: dict[str, Any], seed: int) -> Cohort:
     return Cohort(seed, trial, libraries, missing, states, genome, genotypes, effects)
 
 
-def write_design(config: dict[str, Any], out: Path, seed: int) -> None:
+def write_design(config: dict[str, Any], out: Path, seed: int, sealed: Path | None = None) -> None:
     """Write manifest, clinical, sealed and truth tables, and empty files in place of references and raw data.
 
     For tests of the job graph, which look at names alone.
     """
     out = Path(out)
     cohort = design_cohort(config, seed)
-    rows = write_tables(cohort, out)
+    rows = write_tables(cohort, out, sealed)
     names = {*rows["fastq_1"], *rows["fastq_2"], *rows["table"], *(f"reference/{name}" for name in REFERENCES)} - {""}
     for name in sorted(names):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).touch()
 
 
-def simulate_reads(config: dict[str, Any], out: Path, seed: int) -> None:
+def simulate_reads(config: dict[str, Any], out: Path, seed: int, sealed: Path | None = None) -> None:
     """Write the whole cohort; equal configuration and seed give equal bytes in every file.
 
     Parameters
@@ -103,6 +104,8 @@ def simulate_reads(config: dict[str, Any], out: Path, seed: int) -> None:
         Folder of the cohort; made when missing.
     seed
         The one seed.
+    sealed
+        Folder of the sealed tables; by default the one beside `out` whose name ends in ``-sealed``.
     """
     out = Path(out)
     cohort = design_cohort(config, seed)
@@ -117,7 +120,7 @@ def simulate_reads(config: dict[str, Any], out: Path, seed: int) -> None:
     npx = olink.npx_table(proteome, cohort.effects["proteome"], cohort.states, seed)
     make(out / "raw" / "proteome")
     npx.to_csv(out / NPX_TABLE, sep=";", index=False, lineterminator="\n", float_format="%.4f")
-    write_tables(cohort, out, rna_digests | atac_digests | amplicon_digests)
+    write_tables(cohort, out, sealed, rna_digests | atac_digests | amplicon_digests)
     write_table(counts, out / "truth" / "gene_counts.tsv")
     write_table(genera, out / "truth" / "genus_composition.tsv")
     logger.info("simulated %d libraries of %d people", len(cohort.libraries), len(cohort.trial.people))
@@ -221,13 +224,13 @@ def write_amplicons(
     return table[table["fraction"] > 0], digests
 
 
-def write_tables(cohort: Cohort, out: Path, digests: dict[str, str] | None = None) -> pd.DataFrame:
+def write_tables(cohort: Cohort, out: Path, sealed: Path | None, digests: dict[str, str] | None = None) -> pd.DataFrame:
     """Write manifest, sites, clinical, sealed and truth tables; return the manifest's rows."""
     rows = manifest_rows(cohort.libraries, cohort.missing)
     for name in ("fastq_1", "fastq_2"):
         rows[f"{name}_sha256"] = rows[name].map(digests or {}).fillna("")
     write_table(rows, out / "manifest.tsv")
     write_table(pd.DataFrame([(site, land) for site, land, _ in SITES], columns=["site", "country"]), out / "sites.tsv")
-    write_clinical(cohort.trial, out)
+    write_clinical(cohort.trial, out, sealed or sealed_folder(out))
     write_truth(cohort.trial, cohort.libraries, cohort.states, cohort.genome, cohort.genotypes, cohort.effects, out)
     return rows

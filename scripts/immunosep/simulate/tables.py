@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.io import write_table
+from immunosep.sealed import OWNER_ONLY, TRUE_LABELS, Unblinding, append_record, write_sealed
 from immunosep.simulate.catalogue import MOCK
 from immunosep.simulate.effects import DRUG, Effects
 from immunosep.simulate.genome import Genome
@@ -19,7 +20,8 @@ PARTICIPANT_COLUMNS = (
     "hours_sepsis_to_drug", "death_day", "discharge_day", "last_contact_day", "consent", "withdrawn_day", "covid19",
 )  # fmt: skip
 DAYS = ("death_day", "discharge_day", "last_contact_day", "withdrawn_day")
-OWNER_ONLY = 0o600
+RECORD = "unblinding.tsv"
+UNSEALED_ON = "2000-01-01T00:00:00Z"  # no clock: the same seed gives the same bytes
 README = """# What is planted in this cohort
 
 Synthetic data, made by `immunosep simulate reads`; no person stands behind any of it.
@@ -42,16 +44,18 @@ Synthetic data, made by `immunosep simulate reads`; no person stands behind any 
 """
 
 
-def write_clinical(trial: Trial, out: Path) -> None:
-    """Write `clinical/` and `sealed/`; the sealed tables are readable by their owner only."""
+def write_clinical(trial: Trial, out: Path, sealed: Path) -> None:
+    """Write `clinical/`, and into the folder `sealed` the sealed tables and their record of unblinding."""
     write_table(public_people(trial), out / "clinical" / "participants.tsv")
     write_table(trial.visits, out / "clinical" / "visits.tsv")
     allocation = trial.enrolled[["site", "participant_code", "arm"]].assign(emergency_unblinded="no")
     allocation.iloc[-1:, -1] = "yes"
+    entries = []
     for name, table in (("classification", trial.classification), ("allocation", allocation)):
-        path = out / "sealed" / f"{name}.tsv"
-        write_table(table, path)
-        path.chmod(OWNER_ONLY)
+        digest = write_sealed(sealed / f"{name}.tsv", table.to_csv(sep="\t", index=False, lineterminator="\n"))
+        entries.append(Unblinding(UNSEALED_ON, "unblinded", "simulated cohort", name, digest, TRUE_LABELS))
+    (sealed / RECORD).unlink(missing_ok=True)
+    append_record(sealed / RECORD, entries)
 
 
 def public_people(trial: Trial) -> pd.DataFrame:
