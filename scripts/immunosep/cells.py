@@ -5,6 +5,7 @@ A column is described by a field of a table schema (see `checks`). Nothing here 
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _ANY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f ][0-9]{3})+(?:[.,][0-9]+)?")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
+_NINE = "a code is nine digits and nothing else"
+_QUOTES = "'\"\u2018\u2019\u201c\u201d\u00b4`"
+_AROUND_CODES = ".,-_/" + _QUOTES
 _MISSING = {"na", "n/a", "nan", "null", "none", "nil", "missing", "unknown", "-", "--", ".", "?", "#n/a", "nd", "n.d."}
 
 
@@ -105,8 +109,10 @@ def _judge_common(value: str, *, is_code: bool = False) -> Flaw | None:
     risk = value_risk(value, is_code=is_code)
     if risk:
         return Flaw("personal_value", f"looks like {risk}", masked=True)
-    if value != value.strip() or not value.isprintable() or "\ufeff" in value:
-        return Flaw("whitespace", "the cell holds leading, trailing or invisible characters", value.strip())
+    if value != value.strip() or not value.isprintable():
+        around = value[: len(value) - len(value.lstrip())] + value[len(value.rstrip()) :]
+        hidden = "".join(c for c in value.strip() if not c.isprintable())
+        return Flaw("whitespace", f"{_strays(around + hidden)} in or around the value", value.strip())
     return None
 
 
@@ -138,18 +144,41 @@ def _judge_code(value: str) -> Flaw | None:
         if len(value) == 9:
             return None
         if len(value) < 9:
-            return Flaw("code_leading_zero", f"{len(value)} digits; a spreadsheet may have dropped leading zeros")
+            return Flaw("code_leading_zero", f"{len(value)} digits; Excel has probably dropped leading zeros")
         return Flaw("code_too_long", f"{len(value)} digits; a code has nine")
     if _SCIENTIFIC.fullmatch(value):
-        return Flaw("code_scientific", "a spreadsheet turned the code into a number and rounded it")
+        return Flaw("code_scientific", "Excel has probably turned the code into a number and rounded it")
     if re.fullmatch(r"[0-9]+[.,]0*", value):
-        return Flaw("code_decimal", "the code was read as a decimal number, probably by a spreadsheet")
-    bare = "".join(c for c in value if not c.isspace() and c.isprintable() and c not in ".,-'_/")
+        return Flaw("code_decimal", "Excel or a script has read the code as a decimal number")
+    return _judge_dressed_code(value) or _judge_common(value, is_code=True) or Flaw("code_malformed", _NINE)
+
+
+def _judge_dressed_code(value: str) -> Flaw | None:
+    """Name what stands around the digits of a code, or in place of them."""
+    bare = "".join(c for c in value if not c.isspace() and c.isprintable() and c not in _AROUND_CODES)
     if bare.isdecimal() and not bare.isascii():
         return Flaw("code_non_ascii", "the digits are not the digits 0 to 9 of a Latin keyboard")
-    if bare.isdigit() and bare.isascii() and len(bare) == 9:
-        return Flaw("code_spaces", "spaces, separators or invisible characters stand in or around the code")
-    return _judge_common(value, is_code=True) or Flaw("code_malformed", "a code is nine digits and nothing else")
+    if bare.isdecimal():
+        if any(c in _QUOTES for c in value):
+            return Flaw("code_quoted", f"{len(bare)} digits with quotation marks or an apostrophe, as Excel shows text")
+        if len(bare) == 9:
+            return Flaw("code_spaces", f"{_strays(value)} in or around the nine digits")
+    if re.fullmatch(r"[0-9OoIl|]{9}", bare) and re.search(r"[0-9]", bare):
+        letters = ", ".join(sorted({c for c in bare if not c.isdigit()}))
+        return Flaw("code_letters", f"{letters} in place of a digit")
+    return None
+
+
+def _strays(value: str) -> str:
+    """Name the characters of a value that are neither letters nor digits, the invisible ones by their names."""
+    found = dict.fromkeys(c for c in value if not c.isalnum())
+    return ", ".join(f"'{c}'" if c.isprintable() and c != " " else _name_of(c) for c in found)
+
+
+def _name_of(character: str) -> str:
+    known = {" ": "space", "\t": "tab", "\n": "line break", "\r": "line break", "\ufeff": "byte order mark"}
+    name = known.get(character) or unicodedata.name(character, "control character").lower()
+    return name if character in " \t\n\r" else f"{name} (U+{ord(character):04X})"
 
 
 def _judge_integer(value: str, spec: dict[str, Any]) -> Flaw | None:

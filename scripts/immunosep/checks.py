@@ -103,7 +103,7 @@ def columns_of(name: str) -> list[str]:
     return [f["name"] for f in load_schema(name)["fields"]]
 
 
-def read_table(path: str | Path, schema_name: str) -> Table:
+def check_file(path: str | Path, schema_name: str) -> Table:
     """Read a table of any legal format and check it against its schema; see `check_table`."""
     return check_table(read_sheet(path, schema_name, columns_of(schema_name)), schema_name)
 

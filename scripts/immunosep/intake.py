@@ -9,19 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from immunosep.checks import Row, Table, check_table, columns_of
+from immunosep.checks import Row, Table, check_file, columns_of
 from immunosep.clinical import Clinical, check_clinical, read_sites
 from immunosep.errors import InputError
 from immunosep.findings import Finding, as_json, as_text, errors, in_order
 from immunosep.manifest import Libraries, Library, build_libraries, library_records
-from immunosep.manifest_rules import (
-    Surroundings,
-    check_across,
-    check_against_participants,
-    check_rows,
-    consent_limit,
-)
-from immunosep.sheet import read_sheet
+from immunosep.manifest_rules import check_across, check_against_participants, consent_limit
+from immunosep.row_rules import Surroundings, check_rows
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +84,7 @@ def _intake(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries
     people = clinical.participants
     if people and table.rows:
         check_against_participants(table, people)
-    findings = in_order([*findings, *table.findings])
+    findings = in_order([*findings, *table.located()])
     if errors(findings):
         return Libraries(), clinical, findings
     limits = {key: consent_limit(row) for key, row in (people or {}).items()}
@@ -114,7 +108,7 @@ def _read_manifest(config: Mapping[str, Any]) -> Table | None:
             f"The configuration names no manifest, and {', '.join(needed)} start from raw files. Name a manifest, or "
             "for each of these layers give layers.<name>.matrix or set layers.<name>.enabled to false."
         )
-    return check_table(read_sheet(path), "manifest")
+    return check_file(path, "manifest")
 
 
 def library_columns() -> list[str]:

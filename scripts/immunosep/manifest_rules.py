@@ -1,192 +1,21 @@
-"""Rules of the manifest that a schema cannot say: within a row, on the disk, across rows, and beside the participants.
+"""Rules of the manifest across its rows, and beside the participants; those within a row are in `row_rules`.
 
 Every rule leaves out cells that already have a finding, so that one mistake gives one message, and names the rows
 that take part whatever their order in the file.
 """
 
-import os
 import posixpath
-import re
-import stat
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-from immunosep.checks import Row, Table, load_schema, nearest
+from immunosep.checks import Row, Table, load_schema
 from immunosep.findings import finding, row_list
-from immunosep.manifest import LANE_COLUMNS, is_processed, library_name, participant_code
+from immunosep.manifest import LANE_COLUMNS, library_name, participant_code
 
-_READS = ("fastq_1", "fastq_2")
-_TABLES = ("table", "table_id")
-_FILE_COLUMNS = (*_READS, *_TABLES)
 _NAME_COLUMNS = (
     "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch",
     "well",
 )  # fmt: skip
-_ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
-_MATE = re.compile(r"(?<![A-Za-z0-9])(R?)([12])(?=(?:_\d{3})?\.f(?:ast)?q\.gz$)")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the manifest is checked against.
-
-    Attributes
-    ----------
-    countries
-        Site to country; None where there is no table of sites.
-    days
-        Visit days on which samples are taken.
-    data_root
-        Folder below which the files lie.
-    layers_with_files
-        Layers whose files must exist; None means all.
-    """
-
-    countries: Mapping[str, str] | None
-    days: Collection[int]
-    data_root: str
-    layers_with_files: Collection[str] | None = None
-    _folders: dict[str, str] = field(default_factory=dict)
-
-
-def check_rows(table: Table, around: Surroundings) -> None:
-    """Check every row of the manifest by itself; add findings to the table."""
-    schema = load_schema("manifest")
-    for index, row in enumerate(table.rows):
-        if not table.good(index, "sample_type", "collected"):
-            continue
-        _check_kind(table, index, row, schema)
-        _check_owner(table, index, row, around)
-        if row["collected"] == "no":
-            _check_absent(table, index, row)
-        elif table.good(index, "layer", "assay"):
-            _check_data(table, index, row, schema["assays"][row["assay"]], around)
-
-
-def _check_kind(
-    table: Table, index: int, row: Row, schema: Mapping[str, Mapping[str, Mapping[str, list[str]]]]
-) -> None:
-    """Check that layer, assay and specimen agree."""
-    if not table.good(index, "layer"):
-        return
-    legal = schema["layers"][row["layer"]]
-    if table.good(index, "assay") and row["assay"] not in legal["assays"]:
-        table.add("assay_layer", index, "assay", f"assays of layer {row['layer']}: {', '.join(legal['assays'])}")
-    elif table.good(index, "assay") and row["collected"] == "yes" and not is_processed(row):
-        table.add("assay_not_processed", index, "assay")
-    if table.good(index, "specimen") and row["specimen"] and row["specimen"] not in legal["specimens"]:
-        problem = f"specimens of layer {row['layer']}: {', '.join(legal['specimens'])}"
-        table.add("specimen_layer", index, "specimen", problem)
-
-
-def _check_owner(table: Table, index: int, row: Row, around: Surroundings) -> None:
-    """Check that a sample has a site, a code and a day, and that a control has a batch and a well and no owner."""
-    is_sample = row["sample_type"] == "sample"
-    needed = ("site", "sample_code", "visit_day", "specimen") if is_sample else ("batch", "well")
-    for column in needed:
-        table.need(index, column, "a sample" if is_sample else "a control")
-    if not is_sample:
-        for column in ("sample_code", "participant_code", "visit_day"):
-            if row[column]:
-                table.add("control_has_participant", index, column, f"{column} in a row of type {row['sample_type']}")
-                return
-    if around.countries is not None and row["site"] and table.good(index, "site"):
-        check_site(table, index, around.countries)
-    if is_sample and row["visit_day"] and table.good(index, "visit_day") and int(row["visit_day"]) not in around.days:
-        days = ", ".join(map(str, sorted(around.days)))
-        table.add("day_not_scheduled", index, "visit_day", f"samples are taken on days {days}")
-
-
-def check_site(table: Table, index: int, countries: Mapping[str, str]) -> None:
-    """Check that the site is known; shared by all tables that have a site."""
-    site = table.rows[index]["site"]
-    if site not in countries:
-        near = nearest(site.upper(), countries) if site.upper() not in countries else site.upper()
-        table.add("unknown_site", index, "site", "site is not in the table of sites", suggestion=near)
-
-
-def _check_absent(table: Table, index: int, row: Row) -> None:
-    """Check a row without data: it has a reason and no files."""
-    table.need(index, "missing_reason", "a sample that was not collected")
-    named = next((column for column in _FILE_COLUMNS if row[column]), None)
-    if named is not None:
-        table.add("not_collected_has_files", index, named)
-
-
-def _check_data(table: Table, index: int, row: Row, assay: Mapping[str, Any], around: Surroundings) -> None:
-    """Check a row with data: its files stand in the right columns and exist."""
-    if row["missing_reason"] and table.good(index, "missing_reason"):
-        table.add("collected_has_reason", index, "missing_reason")
-    reads = assay["files"] == "fastq"
-    mine, others = (_READS, _TABLES) if reads else (_TABLES, _READS)
-    for column in others:
-        if row[column] and table.good(index, column):
-            table.add("file_column", index, column, f"assay {row['assay']} does not use {column}")
-    for column in (mine[0], *assay.get("required", ())):
-        table.need(index, column, f"assay {row['assay']}")
-    if around.layers_with_files is None or row["layer"] in around.layers_with_files:
-        for column in mine:
-            if column != "table_id" and row[column] and table.good(index, column):
-                _check_file(table, index, column, around)
-    if reads and row["fastq_1"]:
-        _check_mates(table, index, row, around, paired_only=assay["ends"] == [2])
-
-
-def _check_mates(table: Table, index: int, row: Row, around: Surroundings, *, paired_only: bool) -> None:
-    if not table.good(index, "fastq_1", "fastq_2"):
-        return
-    first, second = row["fastq_1"], row["fastq_2"]
-    if not second:
-        mate = _MATE.sub(lambda m: f"{m[1]}2", first) if (found := _MATE.search(first)) and found[2] == "1" else ""
-        if paired_only:
-            table.add("mate_missing", index, "fastq_2", f"assay {row['assay']} is read from both ends")
-        elif mate and Path(around.data_root, mate).exists():
-            table.add("mate_missing", index, "fastq_2", "the second mate lies beside the first", suggestion=mate)
-        else:
-            table.findings.append(finding("single_end", table.file, table.lines[index], "fastq_2"))
-        return
-    ends = [found[2] if (found := _MATE.search(path)) else "" for path in (first, second)]
-    if ends == ["2", "1"]:
-        table.findings.append(finding("mates_swapped", table.file, table.lines[index], "fastq_1", first))
-
-
-def _check_file(table: Table, index: int, column: str, around: Surroundings) -> None:
-    """Check that the file lies below the data root, exists and is not empty."""
-    path = table.rows[index][column]
-    if _ABSOLUTE.match(path) or "\\" in path:
-        table.add("path_absolute", index, column)
-        return
-    if ".." in path.split("/"):
-        table.add("path_outside", index, column, "the path contains '..'")
-        return
-    # Tens of thousands of files: plain strings instead of Path objects, and every folder is resolved once.
-    full = posixpath.join(around.data_root, path)
-    try:
-        status = os.lstat(full)
-        if stat.S_ISLNK(status.st_mode):
-            status = Path(full).stat()
-            real = os.path.realpath(full)
-        else:
-            real = _real_folder(posixpath.dirname(full), around)
-    except (OSError, ValueError):
-        table.add("data_missing", index, column)
-        return
-    root = _real_folder(around.data_root, around)
-    if real != root and not real.startswith(root.rstrip("/") + "/"):
-        table.add("path_outside", index, column, "a link leads out of the data root")
-    elif not stat.S_ISREG(status.st_mode):
-        table.add("data_missing", index, column, "there is a folder, or something else, in place of the file")
-    elif status.st_size == 0:
-        table.add("data_empty", index, column)
-
-
-def _real_folder(folder: str, around: Surroundings) -> str:
-    if folder not in around._folders:
-        around._folders[folder] = os.path.realpath(folder or ".")
-    return around._folders[folder]
 
 
 def check_across(table: Table) -> None:

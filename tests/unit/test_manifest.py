@@ -1,5 +1,6 @@
 """The manifest: names, index, rules within and across rows, files on the disk."""
 
+import os
 import random
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from immunosep.intake import (
     write_library_table,
 )
 from immunosep.manifest import FileSet, Libraries, library_name
-from support.trial import FIRST, SECOND, Trial, codes, sample
+from support.trial import FIRST, PACKED, SECOND, Trial, codes, sample
 
 
 @pytest.fixture
@@ -97,6 +98,15 @@ MISTAKES = {
     "arabic digits": (3, {"sample_code": "٩٨٧٦٥٤٣٢١"}, "code_non_ascii", "sample_code"),
     "spaces in code": (3, {"sample_code": "987 654 321"}, "code_spaces", "sample_code"),
     "space after code": (3, {"sample_code": "987654321 "}, "code_spaces", "sample_code"),
+    "trailing comma zero": (3, {"sample_code": "987654321,0"}, "code_decimal", "sample_code"),
+    "comma scientific": (3, {"sample_code": "9,88E+08"}, "code_scientific", "sample_code"),
+    "apostrophe": (3, {"sample_code": "'987654321"}, "code_quoted", "sample_code"),
+    "quotation marks": (3, {"sample_code": "\u201c987654321\u201d"}, "code_quoted", "sample_code"),
+    "letter O": (3, {"sample_code": "98765432O"}, "code_letters", "sample_code"),
+    "letter l": (3, {"sample_code": "98765432l"}, "code_letters", "sample_code"),
+    "zero width": (3, {"sample_code": "987\u200b654321"}, "code_spaces", "sample_code"),
+    "no-break": (3, {"sample_code": "987654321\u00a0"}, "code_spaces", "sample_code"),
+    "same mate": (3, {"fastq_2": "raw/RO06-987654321-D01-rnaseq-whole_blood_R1.fastq.gz"}, "mates_same", "fastq_2"),
     "two codes": (3, {"sample_code": "987654321012"}, "code_too_long", "sample_code"),
     "initials": (3, {"sample_code": "M.K."}, "personal_value", "sample_code"),
     "site": (3, {"site": "R006"}, "unknown_site", "site"),
@@ -138,6 +148,68 @@ def test_one_mistake_gives_one_finding(trial, mistake):
     assert found.problem
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("987654321\u00a0", "no-break space (U+00A0)"),
+        ("987\u200b654321", "zero width space (U+200B)"),
+        (" 987654321", "space in or around"),
+        ("987.654.321", "'.' in or around"),
+        ("1.23E+08", "Excel"),
+        ("12345678", "Excel"),
+    ],
+)
+def test_what_happened_to_a_code_is_named(trial, value, words):
+    trial.write().manifest[3]["sample_code"] = value
+    assert words in one(trial.write_tables()).problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "column"),
+    [
+        ({"fastq_1": "raw/x_R2.fastq.gz", "fastq_2": "raw/x_R1.fastq.gz"}, "mates_swapped", "fastq_1"),
+        ({"fastq_1": "raw/x_R1.fastq.gz", "fastq_2": "raw/y_R1.fastq.gz"}, "mates_names", "fastq_2"),
+        ({"fastq_1": "raw/x_L001_R1_001.fastq.gz", "fastq_2": "raw/x_L002_R2_001.fastq.gz"}, "mates_names", "fastq_2"),
+        ({"fastq_1": "raw/012345678_R1.fq.gz", "fastq_2": "raw/012345678_R2.fq.gz"}, "file_of_other", "fastq_1"),
+    ],
+)
+def test_names_of_mates(trial, changes, code, column):
+    trial.manifest[3] |= changes
+    found = one(trial.write())
+    assert (found.code, found.column, found.severity) == (code, column, "warning")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("x_S1_L001_R1_001.fastq.gz", "x_S1_L001_R2_001.fastq.gz"),
+        ("SRR1_1.fq.gz", "SRR1_2.fq.gz"),
+        ("a.fq.gz", "b.fq.gz"),
+    ],
+)
+def test_names_of_mates_that_are_fine(trial, first, second):
+    trial.manifest[3] |= {"fastq_1": f"raw/{first}", "fastq_2": f"raw/{second}"}
+    assert trial.write().check()[1] == []
+
+
+def test_files_that_may_not_be_read(trial, monkeypatch):
+    trial.write()
+    real_open, real_access = os.open, os.access
+    locked = trial.manifest[3]["fastq_1"]
+
+    def refuse(path, *more):
+        if str(path).endswith(locked):
+            raise PermissionError(13, "Permission denied")
+        return real_open(path, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("npx.csv") and real_access(path, mode))
+    assert {(f.code, f.column) for f in trial.check()[1]} == {
+        ("data_unreadable", "fastq_1"),
+        ("data_unreadable", "table"),
+    }
+
+
 def test_near_names_are_suggested(trial):
     trial.write()
     trial.manifest[3] |= {"specimen": "Whole Blood"}
@@ -150,13 +222,14 @@ def test_near_names_are_suggested(trial):
 def test_empty_file_folder_and_links(trial, tmp_path_factory):
     trial.write()
     outside = tmp_path_factory.mktemp("outside") / "x.fastq.gz"
-    outside.write_bytes(b"data")
+    outside.write_bytes(PACKED)
     raw = trial.folder / "raw"
     (raw / "empty_R1.fastq.gz").touch()
     (raw / "folder_R1.fastq.gz").mkdir()
     (raw / "out_R1.fastq.gz").symlink_to(outside)
     (raw / "loop_R1.fastq.gz").symlink_to("loop_R1.fastq.gz")
-    (raw / "in_R1.fastq.gz").symlink_to("lane2_R1.fastq.gz")
+    (raw / "in.fastq.gz").symlink_to("lane2_R1.fastq.gz")
+    (raw / "plain.fastq.gz").write_bytes(b"@read")
     (trial.folder / "away").symlink_to(outside.parent)
     expected = {
         "raw/empty_R1.fastq.gz": ["data_empty"],
@@ -164,7 +237,8 @@ def test_empty_file_folder_and_links(trial, tmp_path_factory):
         "raw/out_R1.fastq.gz": ["path_outside"],
         "raw/loop_R1.fastq.gz": ["data_missing"],
         "away/x.fastq.gz": ["path_outside"],
-        "raw/in_R1.fastq.gz": [],
+        "raw/in.fastq.gz": [],
+        "raw/plain.fastq.gz": ["not_gzip"],
     }
     found = {}
     for path in expected:
@@ -230,7 +304,7 @@ def test_lanes_must_agree(trial, column):
 def test_mixed_ends_within_a_library(trial):
     trial.write()
     trial.manifest[1] |= {"fastq_1": "raw/single.fastq.gz", "fastq_2": ""}
-    (trial.folder / "raw/single.fastq.gz").write_bytes(b"data")
+    (trial.folder / "raw/single.fastq.gz").write_bytes(PACKED)
     assert codes(trial.write_tables().check()[1]) == ["lanes_disagree", "single_end"]
 
 
@@ -253,7 +327,7 @@ def test_tube_codes_belong_to_one_person_one_visit_one_place(trial):
     trial.manifest[6] |= {"sample_code": "000000002"}  # another body site
     assert "body sites" in one(trial.write()).problem
     trial.manifest[6] |= {"sample_code": "000000003", "participant_code": ""}  # now another participant
-    assert codes(trial.write().check()[1]) == ["not_in_participants"]
+    assert codes(trial.write().check()[1]) == ["file_of_other", "not_in_participants"]
     trial.manifest[6] |= {"sample_code": "000000002"}
     assert "2 participants" in next(f for f in trial.write().check()[1] if f.code == "sample_code_reused").problem
 
