@@ -13,7 +13,7 @@ PYTEST_FLAGS ?=
 # The set-up writes "--sdm conda" there where the system tools come from conda. Read when a recipe runs, after the set-up.
 SDM = $$(cat .setup 2>/dev/null || true)
 
-.PHONY: help setup demo test test-fast realdata check doctor lock clean
+.PHONY: help setup setup-test demo test test-fast realdata check doctor lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,14 +21,17 @@ help: ## show this list
 setup: ## install what is missing; does nothing where all is there
 	@bash envs/setup.sh
 
+setup-test: ## the same, and the tools that only tests use, where it may: a browser, strace, R's survival
+	@bash envs/setup.sh --with-tests
+
 demo: setup ## make the demonstration cohort and run the whole workflow on it
 	@$(BIN)/immunosep demo --cores $(CORES) $(SDM)
 
-test: setup ## all tests, with the end-to-end run
+test: setup-test ## all tests, with the end-to-end run
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-fast: setup ## the tests that take seconds
-	@$(BIN)/python -m pytest -m "not slow and not e2e and not realdata" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not slow and not e2e and not realdata and not browser" $(PYTEST_FLAGS)
 
 realdata: setup ## the workflow on the public data sets in ../shared/data, against their known answers
 	@$(BIN)/python -m pytest -m realdata -rs $(PYTEST_FLAGS)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Install what the workflow needs and this machine lacks: system tools by apt (or, without the right to, by conda) and
-# the Python packages of the lock into .venv. Asks nothing; started again it goes on where it was interrupted, and
-# where nothing is missing it touches no network and ends at once.
+# the Python packages of the lock into .venv; with --with-tests also, where it may, the tools that only tests use. Asks
+# nothing; started again it goes on where it was interrupted, and where nothing is missing it touches no network and
+# ends at once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
 
-readonly LIST=envs/debian.txt LOCK=envs/requirements.lock
+readonly LIST=envs/debian.txt TEST_LIST=envs/debian-test.txt LOCK=envs/requirements.lock
 readonly LOG=.setup.log      # what apt and pip say
 readonly STATE=.setup        # options for Snakemake, read by the Makefile: "--sdm conda" where the tools come from conda
 readonly STAMP=.venv/.stamp  # written last: what a complete .venv was made from
@@ -15,6 +16,7 @@ readonly CONDA_BASE=.conda   # Python and compilers, where conda has to bring th
 readonly PYTHONS="python3.11 python3 python3.12 python3.13"
 
 CHANGED=no     # whether this call did anything
+LACKING=""     # tools of tests that are missing and could not be installed
 IN_CONDA=()    # prefix that runs a command with conda's Python and compilers
 
 say() { printf 'set-up: %s\n' "$*"; }
@@ -43,12 +45,15 @@ comes_otherwise() {
 sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' 2>/dev/null
             ;;
         zlib1g-dev) have gcc && gcc -E -include zlib.h - </dev/null >/dev/null 2>&1 ;;
+        chromium) have chromium-browser || have google-chrome ;;
+        fonts-dejavu-core) have fc-list && [[ -n $(fc-list) ]] ;;
+        r-cran-survival) have Rscript && Rscript --vanilla -e 'quit(status = !nzchar(system.file(package = "survival")))' ;;
         ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt || -d /etc/pki/tls/certs ]] ;;
         *) return 1 ;;
     esac
 }
 
-# Print the packages of one need (build, run) that neither dpkg nor the PATH has.
+# Print the packages of one need (build, run, test) that neither dpkg nor the PATH has.
 missing() {
     local package need _version command
     while read -r package need _version command; do
@@ -56,13 +61,13 @@ missing() {
         [[ $command == - ]] || ! have "$command" || continue
         ! comes_otherwise "$package" || continue
         echo "$package"
-    done < <(sed 's/#.*//' "$LIST")
+    done < <(sed 's/#.*//' "$LIST" "$TEST_LIST")
 }
 
 # Names of the listed packages that dpkg has; it complains of names that it does not know and lists the others.
 installed_packages() {
     have dpkg-query || return 0
-    sed 's/#.*//' "$LIST" | awk '{ print $1 }' |
+    sed 's/#.*//' "$LIST" "$TEST_LIST" | awk '{ print $1 }' |
         xargs dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null |
         awk '$1 == "installed" { printf "%s ", $2 }' || true
 }
@@ -90,7 +95,7 @@ become_root() {
     [[ $(id -u) == 0 ]] || { sudo -n true 2>/dev/null && echo "sudo -n"; }
 }
 
-# install_by_apt "<what become_root printed>" package...
+# install_by_apt "<what become_root printed>" package...; what went wrong is shown
 install_by_apt() {
     local sudo=$1 root
     shift
@@ -103,8 +108,8 @@ install_by_apt() {
     if ! $root apt-get -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 --no-install-recommends install "$@" \
         2>>"$LOG" </dev/null | tee -a "$LOG" | show_apt; then
         tail -n 15 "$LOG" >&2
-        say "apt could not install these packages (the whole log: $LOG). Mend that and start again." >&2
-        exit 1
+        say "apt could not install these packages (the whole log: $LOG)." >&2
+        return 1
     fi
 }
 
@@ -166,13 +171,30 @@ ensure_system_tools() {
         rm -f "$STATE"
     elif have apt-get && sudo=$(become_root); then
         # shellcheck disable=SC2086 # lists of package names
-        install_by_apt "$sudo" $build $run
+        if ! install_by_apt "$sudo" $build $run; then
+            say "Mend that and start again." >&2
+            exit 1
+        fi
         CHANGED=yes
         rm -f "$STATE"
     elif conda=$(find_conda); then
         use_conda "$conda" "$(echo $build)"
     else
         refuse $build $run
+    fi
+}
+
+# No test is worth a set-up that fails: those that lack their tool are skipped, and say so.
+ensure_test_tools() {
+    local wanted sudo
+    wanted=$(echo $(missing test))
+    [[ -n $wanted ]] || return 0
+    # shellcheck disable=SC2086 # a list of package names
+    if have apt-get && sudo=$(become_root) && install_by_apt "$sudo" $wanted; then
+        CHANGED=yes
+    else
+        LACKING=$wanted
+        say "not installed, and only tests need it: $wanted. The tests that do are skipped."
     fi
 }
 
@@ -234,4 +256,9 @@ ensure_venv() {
 
 ensure_system_tools
 ensure_venv
-if [[ $CHANGED == yes ]]; then say "done; \`make doctor\` lists the versions"; else say "nothing was missing"; fi
+[[ ${1:-} != --with-tests ]] || ensure_test_tools
+if [[ $CHANGED == yes ]]; then
+    say "done; \`make doctor\` lists the versions"
+elif [[ -z $LACKING ]]; then
+    say "nothing was missing"
+fi

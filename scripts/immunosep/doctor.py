@@ -25,12 +25,14 @@ VERSION_COMMANDS = {
     "g++": ("g++", "-dumpfullversion"),
 }
 # Debian packages that hold an R package, and the name that R knows it by.
-R_PACKAGES = {"r-bioc-dada2": "dada2"}
+R_PACKAGES = {"r-bioc-dada2": "dada2", "r-cran-survival": "survival"}
+# Lists of Debian packages: what the workflow needs, and what only tests use and can do without.
+LISTS = ("debian.txt", "debian-test.txt")
 
 
 @dataclass(frozen=True)
 class SystemPackage:
-    """One line of ``envs/debian.txt``; ``version`` and ``command`` are empty where the line says ``-``."""
+    """One line of a list of Debian packages; ``version`` and ``command`` are empty where the line says ``-``."""
 
     package: str
     need: str
@@ -47,10 +49,11 @@ class Finding:
     found: str
     wanted: str
     ok: bool
+    optional: bool = False
 
 
 def parse_debian_list(text: str) -> list[SystemPackage]:
-    """Read the lines of ``envs/debian.txt`` (columns: package, need, version, command)."""
+    """Read the lines of a list of Debian packages (columns: package, need, version, command)."""
     rows = (line.split("#")[0].split() for line in text.splitlines())
     return [SystemPackage(*("" if field == "-" else field for field in row)) for row in rows if row]
 
@@ -128,19 +131,19 @@ def dpkg_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def examine_system(packages: Sequence[SystemPackage], *, by_conda: bool = False) -> list[Finding]:
-    """Compare the system tools with ``envs/debian.txt``.
+    """Compare the system tools with the lists of Debian packages.
 
     Parameters
     ----------
     packages
-        The lines of the list.
+        The lines of the lists. Tools for tests are optional.
     by_conda
         The run's tools come from conda, rule by rule: missing ones are no fault.
 
     Returns
     -------
     list of Finding
-        One per line, in the list's order. A tool on the PATH counts before what dpkg says, for that is what runs.
+        One per line, in the lists' order. A tool on the PATH counts before what dpkg says, for that is what runs.
     """
     in_r = r_versions(R_PACKAGES.values())
     in_dpkg = dpkg_versions([item.package for item in packages])
@@ -154,7 +157,7 @@ def examine_system(packages: Sequence[SystemPackage], *, by_conda: bool = False)
         ok = bool(found) and is_at_least(found, item.version)
         if by_conda and item.need == "run":
             found, ok = found or "(by conda)", True
-        findings.append(Finding(item.package, item.need, found, item.version, ok))
+        findings.append(Finding(item.package, item.need, found, item.version, ok, optional=item.need == "test"))
     return findings
 
 
@@ -222,7 +225,9 @@ def doctor(root: Path = ROOT) -> int:
     """
     state = root / ".setup"
     by_conda = state.exists() and "conda" in state.read_text(encoding="utf-8")
-    packages = parse_debian_list((root / "envs" / "debian.txt").read_text(encoding="utf-8"))
+    packages = [
+        item for name in LISTS for item in parse_debian_list((root / "envs" / name).read_text(encoding="utf-8"))
+    ]
     pins = parse_lock((root / "envs" / "requirements.lock").read_text(encoding="utf-8"))
     needs = direct_dependencies((root / "pyproject.toml").read_text(encoding="utf-8"))
     python = ".".join(str(part) for part in sys.version_info[:3])
@@ -231,8 +236,11 @@ def doctor(root: Path = ROOT) -> int:
         Finding("python", "run", python, "3.11", is_at_least(python, "3.11")),
         *examine_python(needs, pins),
     ]
-    faults = [finding.tool for finding in findings if not finding.ok]
+    faults = [finding.tool for finding in findings if not finding.ok and not finding.optional]
     verdict = f"{len(faults)} not as wanted: {' '.join(faults)}. Run `make setup`." if faults else "All as wanted."
+    lacking = [finding.tool for finding in findings if not finding.ok and finding.optional]
+    if lacking:
+        verdict += f" Only for tests, which are skipped without: {' '.join(lacking)}; `make setup-test` installs them."
     sys.stdout.write(f"{format_table(findings)}\n\n{verdict}\n")
     return 1 if faults else 0
 

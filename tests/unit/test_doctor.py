@@ -124,6 +124,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "r_versions", lambda names: {})
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs" / "debian.txt").write_text("tar run 1.0 tar\n")
+    (tmp_path / "envs" / "debian-test.txt").write_text("")
     (tmp_path / "envs" / "requirements.lock").write_text(f"pytest=={pytest.__version__} \\\n    --hash=sha256:aa\n")
     (tmp_path / "pyproject.toml").write_text(
         '[project]\ndependencies = ["pytest"]\n[project.optional-dependencies]\ndev = []\n'
@@ -140,6 +141,21 @@ def test_the_doctor_is_content_or_says_what_to_do(project, capsys):
     assert out.endswith("2 not as wanted: tar x. Run `make setup`.\n")
     assert "no_such_tool" not in out
     assert [line.split()[2:] for line in out.splitlines() if line.startswith("x ")] == [["missing", "1.0", "NO"]]
+
+
+def test_a_tool_that_only_tests_use_is_listed_and_no_fault(project, capsys):
+    (project / "envs" / "debian-test.txt").write_text("tar test 1.0 tar\nx test 1.0 no_such_tool\n")
+    assert doctor.doctor(project) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[1:] for line in out.splitlines() if line.startswith("x ")] == [
+        ["test", "missing", "1.0", "NO"]
+    ]
+    assert out.endswith(
+        "All as wanted. Only for tests, which are skipped without: x; `make setup-test` installs them.\n"
+    )
+    (project / "envs" / "debian.txt").write_text("y run 1.0 no_such_tool\n")
+    assert doctor.doctor(project) == 1
+    assert "1 not as wanted: y. Run `make setup`. Only for tests" in capsys.readouterr().out
 
 
 def test_the_table_keeps_its_columns():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from immunosep.doctor import direct_dependencies, normalise, parse_debian_list, parse_lock
+from immunosep.doctor import LISTS, direct_dependencies, normalise, parse_debian_list, parse_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "immunosep"
@@ -39,6 +39,14 @@ def tools():
 def packages(environment):
     """Name and version of each conda package of an environment file."""
     return dict(line.split("=") for line in yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"])
+
+
+def test_lists_of_system_packages_share_nothing_and_keep_to_their_needs():
+    lists = {name: parse_debian_list((ROOT / "envs" / name).read_text(encoding="utf-8")) for name in LISTS}
+    assert {item.need for item in lists["debian.txt"]} == {"build", "run"}
+    assert {item.need for item in lists["debian-test.txt"]} == {"test"}
+    names = [item.package for items in lists.values() for item in items]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)

@@ -27,6 +27,7 @@ BASICS = [
     "touch",
     "xargs",
 ]
+TEST_LIST = "strace test 6.1 strace\nr-cran-survival test 3.5 -\n"
 LIST = "gcc build 12.2 gcc\nsalmon run 1.10.1 salmon\nr-bioc-dada2 run 1.26.0 -\n"
 
 
@@ -41,6 +42,7 @@ class Machine:
         self.path.mkdir()
         shutil.copy(ROOT / "envs" / "setup.sh", self.project / "envs")
         (self.project / "envs" / "debian.txt").write_text(LIST)
+        (self.project / "envs" / "debian-test.txt").write_text(TEST_LIST)
         (self.project / "envs" / "requirements.lock").write_text("")
         (self.project / "pyproject.toml").write_text("")
         for tool in BASICS:
@@ -61,11 +63,11 @@ class Machine:
         stamp = hashlib.sha256(f"{self.project.resolve()}\n".encode()).hexdigest()
         (self.project / ".venv" / ".stamp").write_text(f"{stamp}  -\n")
 
-    def set_up(self):
+    def set_up(self, *arguments):
         """Run the script; its result, and the calls of the stand-ins."""
         self.calls.write_text("")
         done = subprocess.run(
-            ["bash", "envs/setup.sh"],
+            ["bash", "envs/setup.sh", *arguments],
             cwd=self.project,
             env={"PATH": str(self.path), "HOME": str(self.project)},
             capture_output=True,
@@ -178,3 +180,53 @@ def test_without_rights_but_with_conda_the_tools_come_from_conda(machine):
     second, calls = machine.set_up()
     assert second.stdout == "set-up: nothing was missing\n"
     assert "create" not in calls
+
+
+def test_tools_of_tests_are_installed_only_when_asked_for(machine):
+    machine.complete_venv()
+    machine.add("id", "echo 0")
+    machine.add("dpkg-query", dpkg_has("gcc", "salmon", "r-bioc-dada2"))
+    machine.add("dpkg")
+    machine.add("apt-get")
+    done, calls = machine.set_up()
+    assert done.stdout == "set-up: nothing was missing\n", done.stderr
+    assert "apt-get" not in calls
+    done, calls = machine.set_up("--with-tests")
+    assert done.returncode == 0, done.stderr
+    assert "--no-install-recommends install strace r-cran-survival\n" in calls
+
+
+def test_where_the_tools_of_tests_are_there_nothing_is_called(machine):
+    machine.complete_venv()
+    machine.add("dpkg-query", dpkg_has("gcc", "salmon", "r-bioc-dada2", "r-cran-survival"))
+    machine.add("strace")
+    machine.add("apt-get", "exit 1")
+    done, calls = machine.set_up("--with-tests")
+    assert done.stdout == "set-up: nothing was missing\n", done.stderr
+    assert [line.split()[0] for line in calls.splitlines()] == ["dpkg-query"]
+
+
+def test_a_package_of_r_counts_however_it_came(machine):
+    machine.complete_venv()
+    machine.add("dpkg-query", dpkg_has("gcc", "salmon", "r-bioc-dada2", "strace"))
+    machine.add("Rscript")
+    assert machine.set_up("--with-tests")[0].stdout == "set-up: nothing was missing\n"
+    machine.add("Rscript", "exit 1")
+    assert "r-cran-survival" in machine.set_up("--with-tests")[0].stdout
+
+
+@pytest.mark.parametrize("user", ["0", "1000"], ids=["apt fails", "no rights"])
+def test_without_the_tools_of_tests_the_set_up_still_succeeds_and_says_what_is_skipped(machine, user):
+    machine.complete_venv()
+    machine.add("id", f"echo {user}")
+    machine.add("dpkg-query", dpkg_has("gcc", "salmon", "r-bioc-dada2"))
+    machine.add("dpkg")
+    machine.add("apt-get", 'echo "E: Unable to locate package" >&2; exit 100')
+    done, calls = machine.set_up("--with-tests")
+    assert done.returncode == 0
+    last = done.stdout.splitlines()[-1]
+    assert (
+        last == "set-up: not installed, and only tests need it: strace r-cran-survival. The tests that do are skipped."
+    )
+    assert ("E: Unable to locate package" in done.stderr) is (user == "0")
+    assert ("apt-get" in calls) is (user == "0")
