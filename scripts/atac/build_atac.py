@@ -13,5 +13,8 @@ if __name__ == "__main__":
             libraries=snakemake.input.libraries,
             verdicts=snakemake.input.verdicts,
             promoter=snakemake.params.promoter,
+            min_cpm=snakemake.params.min_cpm,
+            min_fraction=snakemake.params.min_fraction,
+            fixed_peaks=snakemake.params.fixed_peaks,
             matrix_path=snakemake.output.matrix,
         )

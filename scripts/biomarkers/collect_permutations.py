@@ -7,6 +7,6 @@ if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
         collect_permutations(
             parts=snakemake.input.parts,
-            performance_path=snakemake.input.performance,
+            predictions_path=snakemake.input.predictions,
             permutations_path=snakemake.output.permutations,
         )

@@ -1,6 +1,6 @@
 """Predict every participant of one repeat by models fitted without them."""
 
-from immunosep.biomarkers.steps import evaluate_one_repeat
+from immunosep.biomarkers.steps import Choices, Sources, evaluate_one_repeat
 from immunosep.runlog import rule_logging
 
 if __name__ == "__main__":
@@ -8,12 +8,12 @@ if __name__ == "__main__":
         evaluate_one_repeat(
             task_name=snakemake.wildcards.task,
             repeat=int(snakemake.wildcards.repeat),
-            biomarkers=snakemake.params.biomarkers,
-            integration=snakemake.params.integration,
-            seed=snakemake.params.seed,
-            joined_path=snakemake.input.joined,
-            labels_path=snakemake.input.labels,
-            participants_path=snakemake.input.participants or None,
-            folds_path=snakemake.input.folds,
+            sources=Sources(
+                dict(zip(snakemake.params.modalities, snakemake.input.matrices, strict=True)),
+                snakemake.input.labels,
+                snakemake.input.participants or None,
+                snakemake.input.folds,
+            ),
+            choices=Choices(**snakemake.params.choices),
             predictions_path=snakemake.output.predictions,
         )

@@ -1,6 +1,6 @@
 """Run a task's whole pipeline on permuted classes."""
 
-from immunosep.biomarkers.steps import permute
+from immunosep.biomarkers.steps import Choices, Sources, permute
 from immunosep.runlog import rule_logging
 
 if __name__ == "__main__":
@@ -8,12 +8,12 @@ if __name__ == "__main__":
         permute(
             task_name=snakemake.wildcards.task,
             permutation=int(snakemake.wildcards.repeat),
-            biomarkers=snakemake.params.biomarkers,
-            integration=snakemake.params.integration,
-            seed=snakemake.params.seed,
-            joined_path=snakemake.input.joined,
-            labels_path=snakemake.input.labels,
-            participants_path=snakemake.input.participants or None,
-            folds_path=snakemake.input.folds,
+            sources=Sources(
+                dict(zip(snakemake.params.modalities, snakemake.input.matrices, strict=True)),
+                snakemake.input.labels,
+                snakemake.input.participants or None,
+                snakemake.input.folds,
+            ),
+            choices=Choices(**snakemake.params.choices),
             performance_path=snakemake.output.performance,
         )

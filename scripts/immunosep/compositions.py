@@ -6,7 +6,7 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 
 
-def clr(counts: npt.ArrayLike, pseudocount: float) -> Matrix:
+def clr(counts: npt.ArrayLike, pseudocount: float, reference: npt.NDArray[np.bool_] | None = None) -> Matrix:
     """Centred log-ratio of each row: log of the part over the geometric mean of the row.
 
     Parameters
@@ -15,16 +15,19 @@ def clr(counts: npt.ArrayLike, pseudocount: float) -> Matrix:
         Non-negative counts, samples x parts.
     pseudocount
         Added to every count, zero or not, because a zero has no logarithm. Counts, not fractions.
+    reference
+        Parts whose geometric mean is the denominator, at least one; None: all. A row depends on no other row, but it
+        does depend on this set: it must be the same for all samples that are compared.
 
     Returns
     -------
     numpy.ndarray
-        Natural logarithms, samples x parts; each row sums to 0.
+        Natural logarithms, samples x parts; each row sums to 0 over the reference.
 
     Raises
     ------
     ValueError
-        When a count is negative or missing, or the pseudocount is not above 0.
+        When a count is negative or missing, the pseudocount is not above 0, or the reference is empty.
 
     References
     ----------
@@ -35,8 +38,11 @@ def clr(counts: npt.ArrayLike, pseudocount: float) -> Matrix:
         raise ValueError(f"pseudocount is {pseudocount}; it must be above 0")
     if not np.all(values >= 0):
         raise ValueError("counts hold a negative or missing value")
+    if reference is not None and not reference.any():
+        raise ValueError("no part is left as the reference")
     logs = np.log(values + pseudocount)
-    return logs - logs.mean(axis=-1, keepdims=True)
+    centre = logs if reference is None else logs[..., reference]
+    return np.asarray(logs - centre.mean(axis=-1, keepdims=True))
 
 
 def closure(counts: npt.ArrayLike) -> Matrix:

@@ -113,6 +113,7 @@ def require_inputs(config: Mapping[str, Any], raw_layers: Collection[str]) -> No
     optional = [(f"layers.{layer}.matrix", path, f"layer {layer}") for layer, path in matrices.items()]
     if "atac" in raw_layers:
         optional.append(("reference.blacklist", config["reference"]["blacklist"], "layer atac"))
+        optional.append(("layers.atac.peaks", config["layers"]["atac"]["peaks"], "layer atac"))
     if "microbiome" in raw_layers:
         mock = config["layers"]["microbiome"]["mock_composition"]
         optional.append(("layers.microbiome.mock_composition", mock, "layer microbiome"))
@@ -126,6 +127,20 @@ def require_inputs(config: Mapping[str, Any], raw_layers: Collection[str]) -> No
             problems.append(f"  {key}: {path} is not there ({user} needs it).")
     if problems:
         raise InputError("Inputs are missing:\n{}".format("\n".join(problems)))
+
+
+# Options of a layer by which its features are chosen, over the cohort and, for prediction, in every training fold.
+FEATURE_FILTERS: Final = {
+    "rna": ("min_count", "min_fraction"),
+    "atac": ("min_cpm", "min_fraction"),
+    "proteome": ("min_detected",),
+    "microbiome": ("min_prevalence", "pseudocount"),
+}
+
+
+def feature_filters(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the options by which features are chosen, by layer, of a checked configuration."""
+    return {layer: {name: config["layers"][layer][name] for name in names} for layer, names in FEATURE_FILTERS.items()}
 
 
 def defaults() -> dict[str, Any]:

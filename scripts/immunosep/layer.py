@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+if TYPE_CHECKING:
+    import anndata
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +106,43 @@ def flag(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     if column not in table:
         return np.zeros(len(table), dtype=bool)
     return table[column].astype(str).str.lower().isin(("true", "1", "yes")).to_numpy()
+
+
+def kept_features(data: "anndata.AnnData") -> "anndata.AnnData":
+    """Return the features that the cohort's filter kept, ``var["kept"]``; all where a matrix does not say.
+
+    For all that describes the cohort. The classifiers choose their features from the training participants alone and
+    need the whole matrix.
+    """
+    return data[:, flag(data.var, "kept")].copy() if "kept" in data.var else data
+
+
+def common_enough(present: npt.NDArray[np.bool_], min_fraction: float) -> npt.NDArray[np.bool_]:
+    """Flag the features that are present in at least a fraction of the samples, and in one at least.
+
+    Parameters
+    ----------
+    present
+        Shape (samples, features).
+    min_fraction
+        Fraction of the samples. It is compared as a quotient: 0.55 * 100 is a little more than 55, and 55 of 100
+        samples would not be enough.
+    """
+    reached = present.sum(axis=0)
+    return np.asarray((reached > 0) & (reached / max(len(present), 1) >= min_fraction))
+
+
+def counts_per_million(
+    counts: npt.NDArray[np.integer | np.floating], total: npt.NDArray[np.integer | np.floating]
+) -> npt.NDArray[np.float64]:
+    """Divide by the libraries' totals, in millions; a library without counts gives zeros.
+
+    Parameters
+    ----------
+    counts, total
+        Shapes (libraries, features) and (libraries, 1).
+    """
+    return np.asarray(counts * (1e6 / np.maximum(total, 1)))
 
 
 def has_symbol(symbols: pd.Series, wanted: Iterable[str]) -> pd.Series:

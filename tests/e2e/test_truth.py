@@ -38,6 +38,7 @@ def test_labels_are_the_planted_ones_exactly(demo, truth):
 def test_gene_counts_follow_the_fragments_that_were_drawn(demo, truth):
     drawn = read(truth / "gene_counts.tsv").set_index("gene_id").astype(int)
     matrix = anndata.read_h5ad(demo / "results/rna/rna.h5ad")
+    matrix = matrix[:, matrix.var["kept"]]
     counts = pd.DataFrame(matrix.layers["counts"], index=matrix.obs_names, columns=matrix.var_names).T
     genes = drawn.index.intersection(counts.index)
     assert len(genes) == len(counts) >= 250
@@ -107,21 +108,23 @@ def test_permuted_labels_are_not_predicted(demo):
     """Twenty reruns of the whole pipeline on endotypes that were shuffled between participants."""
     from immunosep.biomarkers.evaluate import auroc
     from immunosep.biomarkers.models import permute_task
-    from immunosep.biomarkers.steps import load_inputs, settings_of
-    from immunosep.config import load_config
+    from immunosep.biomarkers.steps import Choices, Sources, load_inputs
+    from immunosep.config import feature_filters, load_config
     from support.runs import DEMO, ROOT
 
     config = load_config(ROOT / "config/config.yaml", DEMO)
     section = config["biomarkers"]
     section["tasks"]["endotype"] |= {"comparators": ["layers", "late_fusion"], "feature_sets": ["no_definers"]}
-    given = load_inputs(
-        "endotype",
-        section,
-        joined_path=demo / "results/integration/multiomics.h5mu",
-        labels_path=demo / "results/labels/labels.tsv",
-        participants_path=demo / "resources/demo/clinical/participants.tsv",
+    matrices = {layer: demo / f"results/{layer}/{layer}.h5ad" for layer in ("rna", "atac", "proteome")}
+    matrices |= {f"microbiome_{site}": demo / f"results/microbiome/{site}.h5ad" for site in ("nares", "oral", "rectum")}
+    sources = Sources(
+        matrices=matrices,
+        labels=demo / "results/labels/labels.tsv",
+        participants=demo / "resources/demo/clinical/participants.tsv",
+        folds=demo / "results/biomarkers/endotype/folds.tsv",
     )
-    settings = settings_of(section, config["integration"])
+    choices = Choices(section, config["integration"], feature_filters(config), config["seed"])
+    given = load_inputs("endotype", sources, choices)
     strata = pd.Series("all", index=given.classes.index)
     areas = []
     for permutation in range(20):
@@ -130,7 +133,7 @@ def test_permuted_labels_are_not_predicted(demo):
             given.blocks,
             given.classes,
             strata,
-            settings,
+            choices.settings,
             folds=section["cv"]["outer_folds"],
             permutation=permutation,
             seed=1,

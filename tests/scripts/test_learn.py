@@ -97,9 +97,11 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     kinds = read_table(tmp_path / "associations.tsv").groupby("kind")["variable"].agg(set).to_dict()
     assert kinds == {"clinical": {"age_years"}, "label": {"endotype"}}
 
-    shared = {"biomarkers": BIOMARKERS, "integration": INTEGRATION, "seed": 1}
+    choices = {"biomarkers": BIOMARKERS, "integration": INTEGRATION, "filters": {}, "seed": 1}
+    shared = {"modalities": ["rna", "proteome"], "choices": choices}
     few = {"biomarkers": BIOMARKERS, "seed": 1}
-    source = {"joined": "m.h5mu", "labels": "labels.tsv", "participants": "participants.tsv", "folds": "folds.tsv"}
+    source = {"matrices": ["rna.h5ad", "proteome.h5ad"], "folds": "folds.tsv"}
+    source |= {"labels": "labels.tsv", "participants": "participants.tsv"}
     run("biomarkers/split_folds", {"labels": "labels.tsv"}, {"folds": "folds.tsv"}, **few)
     run("biomarkers/evaluate_repeat", source, {"predictions": "one.tsv"}, **shared)
     summary = {"predictions": "predictions.tsv", "performance": "performance.tsv", "curves": "curves.tsv"}
@@ -113,7 +115,7 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     run("biomarkers/permute_task", source, {"performance": "permuted.tsv"}, **shared)
     run(
         "biomarkers/collect_permutations",
-        {"parts": ["permuted.tsv"], "performance": "performance.tsv"},
+        {"parts": ["permuted.tsv"], "predictions": "predictions.tsv"},
         {"permutations": "permutations.tsv"},
     )
     performance = read_table(tmp_path / "performance.tsv").set_index("model")["auroc"].astype(float)

@@ -17,6 +17,7 @@ CASES = {
     "rna/build_rna": "immunosep.rna.matrix.build_rna",
     "atac/measure_atac": "immunosep.atac.qc.measure_atac",
     "atac/call_consensus": "immunosep.atac.peaks.call_consensus",
+    "atac/import_peaks": "immunosep.atac.peaks.import_peaks",
     "atac/count_fragments": "immunosep.atac.counts.count_fragments",
     "atac/build_atac": "immunosep.atac.matrix.build_atac",
 }

@@ -11,8 +11,8 @@ from immunosep.atac.counts import count_fragments, peak_counts
 from immunosep.atac.files import read_bed, read_idxstats, read_lengths, read_summits
 from immunosep.atac.fragments import Fragments, complexity, length_profile, read_fragments
 from immunosep.atac.intervals import inside, locate, merge_intervals, overlaps
-from immunosep.atac.matrix import annotate_peaks, build_atac, log_cpm
-from immunosep.atac.peaks import best_windows, call_consensus, consensus_peaks, library_windows
+from immunosep.atac.matrix import annotate_peaks, build_atac
+from immunosep.atac.peaks import best_windows, call_consensus, consensus_peaks, import_peaks, library_windows
 from immunosep.atac.qc import (
     fraction_in_peaks,
     nuclear_starts,
@@ -246,12 +246,6 @@ def test_a_fragment_that_spans_a_peak_does_not_count():
     assert peak_counts(content, pd.DataFrame({"chrom": ["chr1"], "start": [90], "end": [591]})).tolist() == [1]
 
 
-def test_log_cpm():
-    values = log_cpm(np.array([[1, 3], [0, 0]]))
-    assert values.tolist()[0] == pytest.approx([np.log2(250_001), np.log2(750_001)])
-    assert values.tolist()[1] == [0, 0]
-
-
 GENES = pd.DataFrame(
     {
         "symbol": ["CD74", "STAT1", "OTHER"],
@@ -317,6 +311,16 @@ def test_from_peaks_to_matrix(layer):
     folder, names = layer
     consensus(folder, names, 2)
     assert (folder / "peaks.bed").read_text() == "chr1\t750\t1251\tchr1:750-1251\t1e+06\t2\n"
+    data = matrix(folder, names)
+    assert data.obs_names.tolist() == names[:2]
+    assert data.var_names.tolist() == ["chr1:750-1251"]
+    assert data.layers["counts"].tolist() == [[1], [1]]
+    # The one count of a library is a million of a million.
+    assert data.X.tolist() == [[pytest.approx(np.log2(1e6 + 1))]] * 2
+    assert data.uns["immunosep"]["frozen_upstream"] == "consensus peaks of the cohort"
+
+
+def matrix(folder, names, min_cpm=1, min_fraction=0.1, fixed_peaks=False):
     for name in names:
         count_fragments(folder / f"{name}.gz", folder / "peaks.bed", folder / f"{name}.npy")
     build_atac(
@@ -327,12 +331,60 @@ def test_from_peaks_to_matrix(layer):
         libraries=folder / "atac.tsv",
         verdicts=folder / "verdicts.tsv",
         promoter=2000,
+        min_cpm=min_cpm,
+        min_fraction=min_fraction,
+        fixed_peaks=fixed_peaks,
         matrix_path=folder / "atac.h5ad",
     )
-    data = ad.read_h5ad(folder / "atac.h5ad")
-    assert data.obs_names.tolist() == names[:2]
-    assert data.var_names.tolist() == ["chr1:750-1251"]
-    assert data.layers["counts"].tolist() == [[1], [1]]
+    return ad.read_h5ad(folder / "atac.h5ad")
+
+
+def fixed(folder, text):
+    (folder / "given.bed").write_text(text)
+    import_peaks(peaks=folder / "given.bed", lengths=folder / "genome.fai", peaks_path=folder / "peaks.bed")
+
+
+def test_a_fixed_peak_set_takes_the_place_of_the_consensus(layer):
+    folder, names = layer
+    fixed(folder, "chr1\t4900\t5401\tb\nchr1\t100\t300\ta\nchr1\t1000\t1200\tc\nchrX\t1\t9\td\n")
+    lines = (folder / "peaks.bed").read_text().splitlines()
+    assert lines[0] == "chr1\t100\t300\tchr1:100-300"
+    assert len(lines) == 4
+    with gzip.open(folder / f"{names[0]}.gz", "at") as handle:
+        handle.write("chr1\t5200\t5300\tx\t1\n" * 2)
+    data = matrix(folder, names, min_cpm=6e5, min_fraction=1, fixed_peaks=True)
+    # Peaks that no library reaches leave; the others say what the cohort would keep.
+    assert data.var_names.tolist() == ["chr1:1000-1200", "chr1:4900-5401"]
+    assert data.layers["counts"].tolist() == [[1, 3], [1, 1]]
+    assert data.var["kept"].tolist() == [False, False]
+    assert matrix(folder, names, min_cpm=5e5, min_fraction=1).var["kept"].tolist() == [False, True]
+    assert matrix(folder, names, min_cpm=5e5, min_fraction=0.5).var["kept"].tolist() == [True, True]
+    assert data.uns["immunosep"]["frozen_upstream"] == "nothing, a fixed peak set"
+    assert not {"score", "n_participants"} & set(data.var)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("track name=x\nchr1\t1\t9\n", "not a BED"),
+        ("chr1\t9\t9\n", r"empty interval \(1\), first chr1:9-9"),
+        ("chr1\t1\t9\nchr1\t8\t20\n", r"overlap with the peak before \(1\), first chr1:8-20"),
+        ("1\t1\t9\n", "none of 1 peaks lies on the genome"),
+        ("", "none of 0 peaks lies on the genome"),
+    ],
+)
+def test_a_fixed_peak_set_that_cannot_be_used_is_refused(layer, text, told):
+    folder, _ = layer
+    with pytest.raises(InputError, match=told):
+        fixed(folder, text)
+    assert not (folder / "peaks.bed").exists()
+
+
+def test_no_fragment_in_any_peak_is_said(layer):
+    folder, names = layer
+    fixed(folder, "chr1\t8000\t8100\n")
+    with pytest.raises(InputError, match=r"has a fragment in any of 1 peaks"):
+        matrix(folder, names, fixed_peaks=True)
 
 
 def test_no_shared_peak_is_said(layer):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_auc_score
 
 from immunosep.biomarkers.evaluate import (
@@ -13,6 +14,7 @@ from immunosep.biomarkers.evaluate import (
     calibration_line,
     curves_table,
     performance_table,
+    separation_bound,
 )
 
 
@@ -79,6 +81,25 @@ def test_the_interval_covers_a_known_area():
         )
         covered += low <= 0.7602 <= high
     assert 89 <= covered <= 99
+
+
+def test_a_full_separation_gets_the_bound_of_its_disjoint_pairs():
+    row = performance_table(predictions([1, 1, 1, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.1]), "t", bootstrap=50, seed=1).iloc[0]
+    # Two pairs without a common participant, both in order: 0.025 = A^2.
+    assert (row["auroc"], row["auroc_low"], row["auroc_high"]) == (1, pytest.approx(np.sqrt(0.025)), 1)
+    assert "2 disjoint pairs" in row["note"]
+    row = performance_table(predictions([0, 0, 0, 1, 1], [0.9, 0.8, 0.7, 0.2, 0.1]), "t", bootstrap=50, seed=1).iloc[0]
+    assert (row["auroc"], row["auroc_low"], row["auroc_high"]) == (0, 0, pytest.approx(1 - np.sqrt(0.025)))
+
+
+def test_the_bound_of_a_full_separation_is_scipys_exact_interval_and_covers():
+    assert separation_bound(14) == pytest.approx(binomtest(14, 14).proportion_ci(0.95, "exact").low)
+    # Normals whose area is that bound, 2 against 3: a full separation is rarer than 1 in 40, and does occur.
+    generator = np.random.default_rng(0)
+    distance = np.sqrt(2) * norm.ppf(separation_bound(2))
+    positive, negative = generator.normal(distance, 1, (200_000, 2)), generator.normal(0, 1, (200_000, 3))
+    separated = (positive.min(axis=1) > negative.max(axis=1)).mean()
+    assert 0 < separated <= 0.025
 
 
 def test_calibration_line_recovers_a_known_distortion():

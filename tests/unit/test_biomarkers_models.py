@@ -7,6 +7,8 @@ from anndata import AnnData
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from immunosep.biomarkers.estimators import (
+    Calibrated,
+    Fusion,
     TopVariance,
     by_participant,
     calibrate,
@@ -17,7 +19,7 @@ from immunosep.biomarkers.estimators import (
     weighted_mean,
 )
 from immunosep.biomarkers.evaluate import performance_table
-from immunosep.biomarkers.features import Predictors, clinical_predictors, omics_predictors, sample_scale, stack
+from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors, stack
 from immunosep.biomarkers.models import (
     Settings,
     evaluate_repeat,
@@ -27,10 +29,11 @@ from immunosep.biomarkers.models import (
     permute_task,
     predict,
 )
+from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.splits import outer_folds
 from immunosep.biomarkers.tasks import Task
 from immunosep.errors import InputError
-from immunosep.integration.assemble import assemble, to_observations
+from immunosep.integration.assemble import to_observations
 
 SETTINGS = Settings(
     max_features=200,
@@ -43,6 +46,7 @@ SETTINGS = Settings(
     convergence="fast",
     drop_r2=0.01,
 )
+FILTERS = {"rna": {"min_count": 20, "min_fraction": 0.5}}
 ALL = ("clinical", "layers", "mofa", "late_fusion")
 
 
@@ -94,7 +98,7 @@ def test_noise_with_four_visits_gives_chance_and_row_wise_folds_would_not():
     rna = blocks["rna"]
     target = (classes.loc[rna.participants.tolist()] == "MALS").astype(int).to_numpy()
     leaking = tune(
-        classifier_pipeline(200, select=True),
+        classifier_pipeline(MeasuredValues(), 200, select=True),
         rna.values,
         target,
         rna.observations,
@@ -290,6 +294,34 @@ def test_weighted_mean_over_the_layers_that_are_there():
     assert weighted_mean(layers, {"a": 1.0, "b": 0.0}).to_dict() == {"p1": 1.0, "p2": 2.0}
 
 
+def test_layers_that_told_nothing_leave_the_training_prevalence():
+    layers = {"a": pd.Series({"p1": 1.0, "p2": 2.0}), "b": pd.Series({"p1": 4.0, "p3": 6.0})}
+    fusion = Fusion({"a": 1.0, "b": 0.0}, Calibrated(slope=2.0, intercept=0.5, prior=-0.3))
+    # 0.5 + 2 * value + 0.3; p3 has only the layer of weight 0.
+    assert fusion.evidence(layers).to_dict() == pytest.approx({"p1": 2.8, "p2": 4.8, "p3": 0.0})
+
+
+def test_a_participant_with_only_a_layer_that_mofa_left_out_gets_the_training_prevalence():
+    blocks, classes = cohort(effect=1.0, features=(120, 40), missing=0, seed=4)
+    few = blocks["proteome"]
+    blocks["proteome"] = block("proteome", few.values[:, :10], few.participants)
+    train, test = classes.index[:40], classes.index[40:]
+    blocks["rna"] = blocks["rna"].take(~np.isin(blocks["rna"].participants, [train[0], test[0]]))
+    labels = (classes == "MALS").astype(int).loc[train]
+    factors = fit_factors("full", blocks, train, SETTINGS, 7)
+    assert list(factors.mofa.columns_) == ["rna"]
+    assert train[0] not in factors.scores.participants
+    models = fit_models(task(), "full", blocks, labels, SETTINGS, 7, factors)
+    table = predict(models, blocks, test).query("model == 'mofa'").set_index("participant")
+    assert set(table.index) == set(test)
+    assert table.loc[test[0], "score"] == 0
+    # The prevalence among those whom the model was trained on: the first participant is a MALS without RNA.
+    assert table.loc[test[0], "probability"] == pytest.approx(15 / 39)
+    assert (table["score"].drop(test[0]) != 0).all()
+    nobody = predict(models, blocks, [test[0]]).query("model == 'mofa'")
+    assert nobody["score"].tolist() == [0]
+
+
 def test_rows_count_once_per_participant():
     persons = np.array(["b", "a", "b"])
     assert row_weights(persons).tolist() == [0.5, 1, 0.5]
@@ -319,36 +351,39 @@ def multiomics():
     rna = AnnData(counts.astype(np.float32) * 0, obs=obs, var=var, layers={"counts": counts})
     npx = AnnData(np.array([[1.5, np.nan]], dtype=np.float32), obs=obs.iloc[:1].rename(index=lambda n: n + "p"))
     npx.var_names = ["p1", "p2"]
-    return assemble({"rna": to_observations(rna, "rna", ""), "proteome": to_observations(npx, "proteome", "")})
+    return {"rna": to_observations(rna, "rna", ""), "proteome": to_observations(npx, "proteome", "")}
 
 
-def test_predictors_are_per_sample_on_the_days_asked_for_without_drugs():
-    blocks = omics_predictors(multiomics(), [1])
+def test_predictors_are_counts_on_the_days_asked_for_and_drugs_never_predict():
+    blocks = omics_predictors(multiomics(), [1], FILTERS)
     rna = blocks["rna"]
     assert rna.observations.tolist() == ["GR01-000000001-D01", "GR01-000000002-D01"]
-    assert rna.features.tolist() == ["g1", "HBB", "g2"]
-    assert rna.definer.tolist() == [True, False, False]
+    assert rna.features.tolist() == ["g1", "HBB", "IL1RN", "g2"]
+    fitted = rna.preparation.fit(rna.values)
+    assert rna.features[fitted.columns_].tolist() == ["HBB", "g2"]
     # Without the globin gene the library has 10 + 3 + 80 counts.
-    np.testing.assert_allclose(rna.values[0], np.log2(np.array([10.5, 1000.5, 80.5]) / 94 * 1e6))
-    assert rna.feature_set("no_definers").features.tolist() == ["HBB", "g2"]
+    np.testing.assert_allclose(rna.prepared(fitted).values[0], np.log2(np.array([1000.5, 80.5]) / 94 * 1e6))
+    assert rna.feature_set("no_definers").usable.tolist() == [False, True, False, True]
+    assert rna.usable.tolist() == [True, True, False, True]
     assert blocks["proteome"].values.tolist()[0][0] == 1.5
-    assert omics_predictors(multiomics(), [7]) == {}
-    assert omics_predictors(multiomics(), [])["rna"].participants.size == 3
+    assert omics_predictors(multiomics(), [7], FILTERS) == {}
+    assert omics_predictors(multiomics(), [], FILTERS)["rna"].participants.size == 3
 
 
-def test_scale_of_a_sample_does_not_depend_on_others():
-    data = multiomics().mod["rna"]
-    whole = sample_scale(data, "rna")
-    np.testing.assert_array_equal(whole[1:2], sample_scale(data[1:2].copy(), "rna"))
-    taxa = sample_scale(data, "microbiome_oral")
-    np.testing.assert_allclose(taxa.sum(axis=1), 0, atol=1e-9)
-    np.testing.assert_array_equal(taxa[1:2], sample_scale(data[1:2].copy(), "microbiome_oral"))
+def test_what_was_made_over_the_cohort_is_named():
+    layers = multiomics()
+    layers["rna"].uns["immunosep"] = {"frozen_upstream": "nothing"}
+    layers["proteome"].uns["immunosep"] = {"method": "NPX as delivered", "normalization": "Plate control"}
+    assert frozen_upstream(layers) == [
+        "proteome: NPX as delivered, normalisation Plate control",
+        "rna: nothing",
+    ]
 
 
 def test_blocks_stack_on_the_union_of_observations():
-    joint, views = stack(list(omics_predictors(multiomics(), []).values()))
+    joint, views = stack(list(omics_predictors(multiomics(), [], FILTERS).values()))
     assert joint.observations.size == 3
-    assert views.count("rna") == 3
+    assert views.count("rna") == 4
     column = joint.features.tolist().index("proteome:p1")
     assert joint.values[0, column] == 1.5
     assert np.isnan(joint.values[1:, column]).all()

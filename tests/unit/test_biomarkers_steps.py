@@ -5,8 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.metrics import roc_auc_score
 
 from immunosep.biomarkers.steps import (
+    Choices,
+    Sources,
     collect_permutations,
     evaluate_one_repeat,
     freeze_model,
@@ -14,8 +17,7 @@ from immunosep.biomarkers.steps import (
     split_folds,
     summarise_task,
 )
-from immunosep.integration.assemble import assemble, to_observations, write_h5mu
-from immunosep.io import read_table, write_table
+from immunosep.io import read_table, write_h5ad, write_table
 
 BIOMARKERS = {
     "tasks": {
@@ -30,6 +32,7 @@ BIOMARKERS = {
     "bootstrap": 100,
     "min_per_class": 8,
 }
+FILTERS = {"rna": {"min_count": 10, "min_fraction": 0.1}, "proteome": {"min_detected": 0.5}}
 INTEGRATION = {"min_features": 15, "iterations": 200, "convergence": "fast", "drop_r2": 0.01}
 
 
@@ -40,7 +43,6 @@ def inputs(tmp_path_factory):
     codes = [f"{index:09d}" for index in range(30)]
     persons = [f"GR0{index % 2}-{code}" for index, code in enumerate(codes)]
     mals = np.arange(30) % 5 < 2
-    layers = {}
     for name, size in (("rna", 50), ("proteome", 20)):
         values = generator.normal(size=(30, size)).astype(np.float32)
         values[mals, :10] += 1.5
@@ -49,8 +51,7 @@ def inputs(tmp_path_factory):
             index=[f"{p}-D01-{name}" for p in persons],
         )
         var = pd.DataFrame(index=[f"{name}{index}" for index in range(size)])
-        layers[name] = to_observations(anndata.AnnData(values, obs=obs, var=var), name, name)
-    write_h5mu(assemble(layers), folder / "joined.h5mu")
+        write_h5ad(anndata.AnnData(values, obs=obs, var=var), folder / f"{name}.h5ad")
     endotype = np.where(mals, "MALS", "SII")
     write_table(
         pd.DataFrame({"participant": persons, "site": [p[:4] for p in persons], "endotype": endotype}),
@@ -64,17 +65,15 @@ def inputs(tmp_path_factory):
 
 def run(inputs, out, biomarkers=BIOMARKERS):
     """Run all steps of the task; return the folder."""
-    shared = {
-        "task_name": "endotype",
-        "biomarkers": biomarkers,
-        "integration": INTEGRATION,
-        "seed": 1,
-        "joined_path": inputs / "joined.h5mu",
-        "labels_path": inputs / "labels.tsv",
-        "participants_path": inputs / "participants.tsv",
-        "folds_path": out / "folds.tsv",
-    }
-    few = {name: shared[name] for name in ("task_name", "biomarkers", "seed", "labels_path")}
+    sources = Sources(
+        matrices={name: inputs / f"{name}.h5ad" for name in ("rna", "proteome")},
+        labels=inputs / "labels.tsv",
+        participants=inputs / "participants.tsv",
+        folds=out / "folds.tsv",
+    )
+    choices = Choices(biomarkers=biomarkers, integration=INTEGRATION, filters=FILTERS, seed=1)
+    shared = {"task_name": "endotype", "sources": sources, "choices": choices}
+    few = {"task_name": "endotype", "biomarkers": biomarkers, "seed": 1, "labels_path": inputs / "labels.tsv"}
     split_folds(**few, folds_path=out / "folds.tsv")
     for repeat in (1, 2):
         evaluate_one_repeat(**shared, repeat=repeat, predictions_path=out / f"repeat{repeat}.tsv")
@@ -95,7 +94,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
         permute(**shared, permutation=number, performance_path=out / f"permuted{number}.tsv")
     collect_permutations(
         parts=[out / "permuted1.tsv", out / "permuted2.tsv"],
-        performance_path=out / "performance.tsv",
+        predictions_path=out / "predictions.tsv",
         permutations_path=out / "permutations.tsv",
     )
     return out
@@ -122,6 +121,40 @@ def test_tables_of_the_task(finished):
     late = permuted[permuted["model"] == "late_fusion"]
     reached = (late["auroc"].astype(float) >= late["auroc_observed"].astype(float)).sum()
     assert late["p_value"].astype(float).tolist() == pytest.approx([(1 + reached) / 3] * 2, rel=1e-5)
+    assert late["n_permutations"].tolist() == ["2", "2"]
+    # A permutation has one repeat: it is compared with one, not with the mean of two.
+    first = predictions[(predictions["repeat"] == "1") & (predictions["model"] == "late_fusion")]
+    area = roc_auc_score(first["label"].astype(int), first["score"].astype(float))
+    assert late["auroc_observed"].astype(float).tolist() == pytest.approx([area] * 2)
+
+
+def permuted(folder, number, auroc):
+    table = pd.DataFrame(
+        {"task": "t", "permutation": number, "model": "rna", "feature_set": "full", "class": "MALS"}, [0]
+    )
+    write_table(table.assign(n=4, auroc=auroc), folder / f"{number}.tsv")
+    return folder / f"{number}.tsv"
+
+
+def test_a_permutation_without_an_area_is_not_counted(tmp_path):
+    scores = pd.DataFrame({"participant": list("abcd"), "label": [0, 0, 1, 1], "score": [0.1, 0.3, 0.2, 0.4]})
+    scores = scores.assign(task="t", repeat=1, fold=1, model="rna", feature_set="full", probability=0.5)
+    write_table(scores.assign(**{"class": "MALS"}), tmp_path / "predictions.tsv")
+    parts = [permuted(tmp_path, number, area) for number, area in enumerate((0.8, np.nan, 0.5, 0.2))]
+    collect_permutations(
+        parts=parts, predictions_path=tmp_path / "predictions.tsv", permutations_path=tmp_path / "all.tsv"
+    )
+    table = pd.read_csv(tmp_path / "all.tsv", sep="\t")
+    assert table["auroc_observed"].tolist() == [0.75] * 4
+    assert table["n_permutations"].tolist() == [3] * 4
+    # Of three areas one reaches 0.75: (1 + 1) / (1 + 3).
+    assert table["p_value"].tolist() == [0.5] * 4
+    collect_permutations(
+        parts=parts[1:2], predictions_path=tmp_path / "predictions.tsv", permutations_path=tmp_path / "none.tsv"
+    )
+    none = pd.read_csv(tmp_path / "none.tsv", sep="\t")
+    assert none["n_permutations"].tolist() == [0]
+    assert none["p_value"].isna().all()
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs, finished, tmp_path):
@@ -147,13 +180,17 @@ def test_the_frozen_model_predicts_and_holds_no_participant(inputs, finished):
     ill[:, :10] = 3.0
     assert rna["pipeline"].decision_function(ill)[0] > rna["pipeline"].decision_function(-ill)[0]
     joint = model["mofa"]
-    assert joint["pipeline"].predict(joint["transformer"].transform(np.zeros((1, 70)))).shape == (1,)
+    layers = [
+        fitted.transform(np.zeros((1, len(joint["features"][name])))) for name, fitted in joint["preparations"].items()
+    ]
+    assert joint["pipeline"].predict(joint["transformer"].transform(np.hstack(layers))).shape == (1,)
 
 
 def test_the_card_says_what_it_is(finished):
     card = (finished / "model_card.md").read_text()
     assert "Research only" in card
     assert "MALS 12, SII 18" in card
+    assert "proteome: ready matrix, as delivered; rna: ready matrix, as delivered." in card
     assert "| late_fusion | full | MALS | 30 |" in card
 
 

@@ -27,6 +27,14 @@ def test_clr_rows_sum_to_zero(counts):
     np.testing.assert_allclose(clr(counts, 0.5).sum(axis=1), 0, atol=1e-9)
 
 
+def test_clr_against_some_parts():
+    # (1, 4, 16): the geometric mean of the last two is 8; the row sums to 0 over them.
+    ratios = clr([[0, 3, 15]], 1, np.array([False, True, True]))
+    np.testing.assert_allclose(ratios, np.log([[1 / 8, 1 / 2, 2]]))
+    with pytest.raises(ValueError, match="reference"):
+        clr([[1, 2]], 1, np.zeros(2, dtype=bool))
+
+
 @pytest.mark.parametrize(("counts", "pseudocount"), [([[1, -1]], 0.5), ([[1, np.nan]], 0.5), ([[1, 2]], 0)])
 def test_clr_refuses_what_has_no_logarithm(counts, pseudocount):
     with pytest.raises(ValueError):

@@ -204,8 +204,12 @@ def test_variant_matrix(measured):
 
 def test_genus_matrix_of_a_body_site(measured):
     data, genera = build_body_site(matrices(measured), "oral", pseudocount=0.5, min_prevalence=0.6)
-    assert list(data.var_names) == ["Streptococcus"]
-    assert data.layers["counts"].ravel().tolist() == [80, 30]
+    assert list(data.var_names) == ["Lachnospiraceae UCG-002", "Streptococcus", "unclassified Lactobacillales"]
+    assert data.var["kept"].tolist() == [False, True, False]
+    assert data[:, "Streptococcus"].layers["counts"].ravel().tolist() == [80, 30]
+    # Ratios are those to the kept genera: of one alone, to itself.
+    np.testing.assert_allclose(data.X[:, 1], 0)
+    np.testing.assert_allclose(data.X[0], np.log((data.layers["counts"][0] + 0.5) / 80.5), rtol=1e-6)
     assert genera[["genus", "reads", "prevalence", "kept"]].to_numpy().tolist() == [
         ["Lachnospiraceae UCG-002", 10, 0.5, "no"],
         ["Streptococcus", 110, 1.0, "yes"],

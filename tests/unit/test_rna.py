@@ -204,6 +204,7 @@ def test_build_rna_leaves_out_what_failed_and_says_so(layer):
     folder, names, counts = layer
     data = build(folder)
     assert data.obs_names.tolist() == names[:4]
+    # A gene without a count in a passing library is not there at all.
     assert "G39" not in data.var_names
     assert data.X.dtype == np.float32
     assert np.array_equal(data.layers["counts"], counts[:4, data.var_names.str[1:].astype(int)])
@@ -229,7 +230,54 @@ def test_a_gene_in_exactly_the_wanted_fraction_of_libraries_stays(layer):
     write_table(
         pd.DataFrame({"library": names, "metric": "overall", "value": "", "verdict": "pass"}), folder / "verdicts.tsv"
     )
-    assert "G38" in build(folder, min_fraction=0.55).var_names
+    assert build(folder, min_fraction=0.55).var.loc["G38", "kept"]
+    assert not build(folder, min_fraction=0.56).var.loc["G38", "kept"]
+
+
+def test_rare_genes_stay_in_the_matrix_and_bend_no_trend(layer):
+    folder, _, counts = layer
+    counts = counts.copy()
+    counts[:, 30:38] = 0
+    counts[0, 30:38] = 3
+    rare = [f"G{i:02d}" for i in range(30, 38)]
+
+    def built(genes):
+        names = [f"S-{i:09d}-D01-rna" for i in range(5)]
+        used = np.where(np.isin(np.arange(40), genes), counts, 0).astype(np.int32)
+        index = [f"G{i:02d}" for i in range(40)]
+        write_h5ad(ad.AnnData(used, pd.DataFrame(index=names), pd.DataFrame(index=index)), folder / "counts.h5ad")
+        return build(folder)
+
+    whole = built(range(40))
+    without = built([*range(30), 38])
+    assert whole.var_names[~whole.var["kept"]].tolist() == rare
+    assert without.var["kept"].all()
+    np.testing.assert_array_equal(whole[:, whole.var["kept"]].X, without.X)
+    np.testing.assert_array_equal(whole.obs["size_factor"], without.obs["size_factor"])
+    assert np.isfinite(whole.X).all()
+    # More reads, a larger value; none, the same value in a gene that is kept and in one that is not.
+    assert (whole["S-000000000-D01-rna", rare].X > whole["S-000000001-D01-rna", rare].X).all()
+
+
+@pytest.mark.parametrize("trend", ["parametric", "mean"])
+def test_other_genes_get_the_transformation_of_the_fitted_ones(trend):
+    """A copy of a fitted gene that was not fitted gets the values that PyDESeq2 gives the gene."""
+    if trend == "parametric":
+        rng = np.random.default_rng(1)
+        mean = rng.gamma(1.0, 200.0, 400) + 5
+        dispersion = 0.05 + 2 / mean
+        counts = rng.negative_binomial(1 / dispersion, 1 / (1 + dispersion * mean), size=(12, 400))
+        counts = counts[:, counts.any(axis=0)]
+    else:
+        # Dispersions that do not depend on the mean have no such trend; PyDESeq2 goes on with their mean.
+        counts = simulated(6, 60)
+    size = counts.shape[1]
+    fitted = np.repeat([True, False], size)
+    alone = stabilise(counts, np.ones(size, dtype=bool))
+    both = stabilise(np.hstack([counts, counts]), np.ones(2 * size, dtype=bool), fitted)
+    assert both.trend == alone.trend == trend
+    np.testing.assert_array_equal(both.values[:, :size], alone.values)
+    np.testing.assert_allclose(both.values[:, size:], alone.values, rtol=1e-12)
 
 
 def test_build_rna_without_expressed_genes(layer):

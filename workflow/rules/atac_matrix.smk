@@ -1,14 +1,20 @@
-"""ATAC-seq over the layer: from the peaks of the libraries to counts per consensus peak.
+"""ATAC-seq over the layer: from the peaks of the libraries to counts per peak.
 
 Needs fragments, peaks and metrics of every library (atac.smk) and the verdicts on them. Steps: collect_atac_metrics,
-call_consensus (fixed-width peaks of the libraries that passed QC), count_fragments (per library), build_atac
-(results/atac/atac.h5ad).
+call_consensus (fixed-width peaks of the libraries that passed QC) or import_peaks (a peak set from elsewhere,
+layers.atac.peaks), count_fragments (per library), build_atac (results/atac/atac.h5ad).
 """
 
 ATAC_LIBRARIES = (
     LIBRARIES.names("atac", sample_types=None) if "atac" in RAW_LAYERS else []
 )
 ATAC_SAMPLES = LIBRARIES.names("atac") if "atac" in RAW_LAYERS else []
+FIXED_PEAKS = config["layers"]["atac"]["peaks"]
+COUNTED_PEAKS = (
+    "results/atac/fixed_peaks.bed"
+    if FIXED_PEAKS
+    else "results/atac/consensus_peaks.bed"
+)
 
 
 rule collect_atac_metrics:
@@ -64,11 +70,32 @@ rule call_consensus:
         "../../scripts/atac/call_consensus.py"
 
 
+rule import_peaks:
+    """A fixed peak set from elsewhere: nothing about the peaks is learned from the cohort."""
+    input:
+        peaks=FIXED_PEAKS or [],
+        lengths="results/reference/genome.fa.fai",
+    output:
+        peaks="results/atac/fixed_peaks.bed",
+    log:
+        "logs/atac/import_peaks.log",
+    conda:
+        "../../envs/atac.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 20),
+        runtime=10,
+    params:
+        code=fingerprint("immunosep.atac.peaks"),
+    script:
+        "../../scripts/atac/import_peaks.py"
+
+
 rule count_fragments:
-    """Fragments of one library in each consensus peak."""
+    """Fragments of one library in each peak."""
     input:
         fragments="results/atac/{library}/fragments.tsv.gz",
-        peaks="results/atac/consensus_peaks.bed",
+        peaks=COUNTED_PEAKS,
     output:
         counts="results/atac/{library}/counts.npy",
     log:
@@ -90,10 +117,10 @@ rule count_fragments:
 
 
 rule build_atac:
-    """Counts per consensus peak, normalised values and QC of all passing libraries in one AnnData."""
+    """Counts per peak, normalised values and QC of all passing libraries in one AnnData."""
     input:
         counts=expand("results/atac/{library}/counts.npy", library=ATAC_SAMPLES),
-        peaks="results/atac/consensus_peaks.bed",
+        peaks=COUNTED_PEAKS,
         genes="results/reference/genes.tsv",
         libraries="results/intake/atac.tsv",
         verdicts="results/qc/atac_verdicts.tsv",
@@ -115,5 +142,8 @@ rule build_atac:
         code=fingerprint("immunosep.atac.matrix"),
         libraries=ATAC_SAMPLES,
         promoter=config["layers"]["atac"]["tss_flank"],
+        min_cpm=config["layers"]["atac"]["min_cpm"],
+        min_fraction=config["layers"]["atac"]["min_fraction"],
+        fixed_peaks=bool(FIXED_PEAKS),
     script:
         "../../scripts/atac/build_atac.py"

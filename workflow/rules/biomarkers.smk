@@ -1,6 +1,7 @@
 """Classifiers of endotype and response, validated on participants that they have not seen.
 
-Needs results/integration/multiomics.h5mu, results/labels/labels.tsv and the table of participants. Steps per task:
+Needs the layers' matrices with all their features, because the folds choose among them by the training participants
+alone; results/labels/labels.tsv and the table of participants. Steps per task:
 split_folds (once, from the labels alone), evaluate_repeat (one job per repeat: all models on all its folds),
 summarise_task, freeze_model; where asked for, permute_task (one job per permutation) and collect_permutations. Makes
 results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
@@ -38,7 +39,7 @@ rule split_folds:
 rule evaluate_repeat:
     """Predictions of one repeat: every participant by models that were fitted without them."""
     input:
-        joined="results/integration/multiomics.h5mu",
+        matrices=list(modalities().values()),
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -56,9 +57,8 @@ rule evaluate_repeat:
         runtime=120,
     params:
         code=fingerprint("immunosep.biomarkers.steps"),
-        biomarkers=task_settings,
-        integration=config["integration"],
-        seed=config["seed"],
+        modalities=list(modalities()),
+        choices=model_choices,
     script:
         "../../scripts/biomarkers/evaluate_repeat.py"
 
@@ -101,7 +101,7 @@ rule summarise_task:
 rule freeze_model:
     """The models refitted on all participants, in a file that runs no code, with a model card."""
     input:
-        joined="results/integration/multiomics.h5mu",
+        matrices=list(modalities().values()),
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -119,9 +119,8 @@ rule freeze_model:
         runtime=60,
     params:
         code=fingerprint("immunosep.biomarkers.steps"),
-        biomarkers=task_settings,
-        integration=config["integration"],
-        seed=config["seed"],
+        modalities=list(modalities()),
+        choices=model_choices,
     script:
         "../../scripts/biomarkers/freeze_model.py"
 
@@ -129,7 +128,7 @@ rule freeze_model:
 rule permute_task:
     """The whole pipeline once more, with the classes shuffled between participants of a site."""
     input:
-        joined="results/integration/multiomics.h5mu",
+        matrices=list(modalities().values()),
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -145,22 +144,21 @@ rule permute_task:
         runtime=120,
     params:
         code=fingerprint("immunosep.biomarkers.steps"),
-        biomarkers=task_settings,
-        integration=config["integration"],
-        seed=config["seed"],
+        modalities=list(modalities()),
+        choices=model_choices,
     script:
         "../../scripts/biomarkers/permute_task.py"
 
 
 rule collect_permutations:
-    """All permutations of a task beside the observed performance, with p values."""
+    """All permutations of a task beside the performance of the real classes, with p values."""
     input:
         parts=lambda wildcards: collect(
             "results/biomarkers/{task}/permutations/{repeat}.tsv",
             task=wildcards.task,
             repeat=PERMUTATIONS,
         ),
-        performance="results/biomarkers/{task}/performance.tsv",
+        predictions="results/biomarkers/{task}/predictions.tsv",
     output:
         permutations="results/biomarkers/{task}/permutations.tsv",
     log:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
 
-from immunosep.config import check_config, require_inputs
+from immunosep.config import check_config, feature_filters, require_inputs
 from immunosep.errors import InputError
 from immunosep.intake import load_libraries
 from immunosep.launch import find_own_tools

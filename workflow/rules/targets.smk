@@ -61,6 +61,16 @@ def task_settings(wildcards):
     }
 
 
+def model_choices(wildcards):
+    """Return all of the configuration that the models of a task depend on."""
+    return {
+        "biomarkers": task_settings(wildcards),
+        "integration": config["integration"],
+        "filters": feature_filters(config),
+        "seed": config["seed"],
+    }
+
+
 SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE
 # Label columns that may colour a figure: the endotype, or the targets of another cohort.
 TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}

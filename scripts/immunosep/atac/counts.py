@@ -1,4 +1,4 @@
-"""Fragments of one library in the consensus peaks."""
+"""Fragments of one library in the peaks."""
 
 import logging
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 def count_fragments(fragments: PathLike, peaks: PathLike, counts_path: PathLike) -> None:
-    """Write the counts of one library as a NumPy file, in the order of the consensus peaks.
+    """Write the counts of one library as a NumPy file, in the order of the peaks.
 
     Parameters
     ----------
     fragments
         Fragment file.
     peaks
-        BED of the consensus peaks.
+        BED of `peaks.call_consensus` or `peaks.import_peaks`.
     counts_path
         Target `.npy`: int32, shape (peaks,).
     """

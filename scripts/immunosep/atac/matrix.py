@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import anndata as ad
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from immunosep.atac.intervals import merge_intervals, overlaps
+from immunosep.errors import InputError
 from immunosep.genes import read_genes
 from immunosep.io import PathLike, read_table, write_h5ad
-from immunosep.layer import SCHEMA_VERSION, passing_obs
+from immunosep.layer import SCHEMA_VERSION, common_enough, counts_per_million, passing_obs
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,15 @@ def build_atac(
     libraries: PathLike,
     verdicts: PathLike,
     promoter: int,
+    min_cpm: float,
+    min_fraction: float,
+    fixed_peaks: bool,
     matrix_path: PathLike,
 ) -> None:
     """Write the AnnData of the libraries that passed QC.
+
+    The matrix holds every peak with a count in any of them, because the classifiers choose their peaks from the
+    training participants alone; `var["kept"]` is the choice over the whole cohort, for all that describes the cohort.
 
     Parameters
     ----------
@@ -38,23 +44,42 @@ def build_atac(
     names
         Names of the libraries.
     peaks
-        BED of the consensus peaks.
+        BED of `peaks.call_consensus` or `peaks.import_peaks`.
     genes
         Table of genes.
     libraries, verdicts
         Library table and verdicts of the layer.
     promoter
         Reach of a promoter around the start of transcription, bp.
+    min_cpm, min_fraction
+        A peak is kept when it reaches `min_cpm` counts per million in this fraction of the libraries.
+    fixed_peaks
+        Whether the peaks come from elsewhere and nothing about them was learned from the cohort.
     matrix_path
         Target `.h5ad`: `layers["counts"]` fragments with a cut site in the peak, `X` log2(counts per million + 1) where
-        the million are the library's counts in consensus peaks.
+        the million are the library's counts in all peaks of the set.
+
+    Raises
+    ------
+    InputError
+        When no library has a fragment in any peak.
     """
     obs = passing_obs(read_table(libraries), read_table(verdicts))
     paths = dict(zip(names, counts, strict=True))
     matrix = np.stack([np.load(paths[name]) for name in obs.index])
-    var = annotate_peaks(read_peaks(peaks), read_genes(genes), promoter)
+    found = np.asarray(matrix.any(axis=0))
+    if not found.any():
+        raise InputError(
+            f"ATAC: none of the {len(obs)} libraries that passed QC has a fragment in any of {len(found)} peaks. "
+            "Check that layers.atac.peaks is of the genome that the reads were aligned to."
+        )
+    matrix = matrix[:, found]
+    total = matrix.sum(axis=1, dtype=np.int64, keepdims=True)
+    cpm = counts_per_million(matrix, total)
+    var = annotate_peaks(read_peaks(peaks).loc[found].dropna(axis=1, how="all"), read_genes(genes), promoter)
+    var["kept"] = common_enough(cpm >= min_cpm, min_fraction)
     data = ad.AnnData(
-        X=log_cpm(matrix),
+        X=np.log2(cpm + 1.0).astype(np.float32),
         obs=obs,
         var=var,
         layers={"counts": matrix},
@@ -63,26 +88,23 @@ def build_atac(
                 "schema_version": SCHEMA_VERSION,
                 "layer": "atac",
                 "counts": "fragments with at least one cut site in the peak",
-                "scale": "log2(CPM + 1), CPM of the counts in consensus peaks",
+                "scale": "log2(CPM + 1), CPM of the counts in all peaks",
+                "frozen_upstream": "nothing, a fixed peak set" if fixed_peaks else "consensus peaks of the cohort",
+                "min_cpm": min_cpm,
+                "min_fraction": min_fraction,
                 "definer_flank": DEFINER_FLANK,
             }
         },
     )
-    logger.info("%d libraries x %d peaks", *data.shape)
+    logger.info("%d libraries, %d peaks of %d with a count, %d kept", *data.shape, len(found), var["kept"].sum())
     write_h5ad(data, matrix_path)
 
 
 def read_peaks(path: PathLike) -> pd.DataFrame:
-    """Read the consensus peaks, indexed by name: chrom, start, end, score, n_participants."""
+    """Read peaks, indexed by name: chrom, start, end, score, n_participants; the last two NaN in a fixed set."""
     columns = ["chrom", "start", "end", "name", "score", "n_participants"]
     peaks = pd.read_csv(path, sep="\t", header=None, names=columns, dtype={"chrom": str, "name": str})
     return peaks.set_index("name").rename_axis(None)
-
-
-def log_cpm(counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
-    """Compute log2(CPM + 1) per library; a library without counts gives zeros. Shape (libraries, peaks)."""
-    total = np.maximum(counts.sum(axis=1, dtype=np.int64, keepdims=True), 1)
-    return np.log2(counts * (1e6 / total) + 1.0).astype(np.float32)
 
 
 def annotate_peaks(peaks: pd.DataFrame, genes: pd.DataFrame, promoter: int) -> pd.DataFrame:

@@ -1,4 +1,7 @@
-"""Consensus peaks: fixed-width windows around summits, the best of each place, shared by participants."""
+"""The peaks that are counted: consensus peaks of the cohort, or a fixed set from elsewhere.
+
+Consensus peaks are fixed-width windows around summits, the best of each place, shared by participants.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -78,12 +81,67 @@ def call_consensus(
             f"ATAC: none of {len(consensus)} peaks of {len(windows)} libraries that passed QC is present in "
             f"{min_participants} participants (layers.atac.min_participants). See results/qc/atac_verdicts.tsv."
         )
-    name = shared["chrom"] + ":" + shared["start"].astype(str) + "-" + (shared["start"] + width).astype(str)
-    table = shared.assign(end=shared["start"] + width, name=name)[
-        ["chrom", "start", "end", "name", "score", "n_participants"]
+    _write_peaks(shared.assign(end=shared["start"] + width), ["score", "n_participants"], peaks_path)
+
+
+def import_peaks(peaks: PathLike, lengths: PathLike, peaks_path: PathLike) -> None:
+    """Write a fixed peak set, made from other samples, in the place of the consensus peaks.
+
+    Nothing about these peaks is learned from the cohort, so that nothing about them can leak from a test participant.
+
+    Parameters
+    ----------
+    peaks
+        BED (also gzipped) of peaks that do not overlap, in any order; columns after the third are not read.
+    lengths
+        FASTA index of the genome.
+    peaks_path
+        Target BED, sorted: chrom, start, end, name (chrom:start-end).
+
+    Raises
+    ------
+    InputError
+        When the file is no BED, an interval is empty, peaks overlap, or none lies on the genome.
+    """
+    try:
+        table = read_bed(peaks).sort_values(["chrom", "start", "end"], ignore_index=True)
+    except ValueError as error:
+        raise InputError(
+            f"{peaks}: not a BED of chrom, start, end, separated by tabs ({error}). Remove lines that are no interval, "
+            "such as a header."
+        ) from None
+    sizes = table["chrom"].map(read_lengths(lengths))
+    outside = ~((table["start"] >= 0) & (table["end"] <= sizes))
+    follows = table["chrom"].eq(table["chrom"].shift())
+    problems = {
+        "empty interval": table["end"] <= table["start"],
+        "overlap with the peak before": follows & (table["start"] < table["end"].shift()),
+    }
+    lines = [
+        f"{peaks}: {what} ({wrong.sum()}), first {_peak_names(table[wrong]).iloc[0]}"
+        for what, wrong in problems.items()
+        if wrong.any()
     ]
-    with atomic_path(peaks_path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, header=False, float_format="%.6g")
+    if outside.all():
+        lines.append(f"{peaks}: none of {len(table)} peaks lies on the genome; are the chromosomes named alike?")
+    if lines:
+        raise InputError("\n".join([*lines, "layers.atac.peaks wants disjoint intervals on the genome of reference."]))
+    if outside.any():
+        logger.warning("%d of %d peaks lie outside the genome and count nothing", outside.sum(), len(table))
+    _write_peaks(table, [], peaks_path)
+
+
+def _peak_names(table: pd.DataFrame) -> pd.Series:
+    return table["chrom"] + ":" + table["start"].astype(str) + "-" + table["end"].astype(str)
+
+
+def _write_peaks(table: pd.DataFrame, extra: list[str], path: PathLike) -> None:
+    """Write a BED of chrom, start, end, name and further columns."""
+    columns = ["chrom", "start", "end", "name", *extra]
+    with atomic_path(path) as temporary:
+        table.assign(name=_peak_names(table))[columns].to_csv(
+            temporary, sep="\t", index=False, header=False, float_format="%.6g"
+        )
 
 
 def library_windows(summits: pd.DataFrame, width: int, lengths: pd.Series, blacklist: pd.DataFrame) -> pd.DataFrame:

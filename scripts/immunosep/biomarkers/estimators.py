@@ -1,4 +1,4 @@
-"""One classifier for every block of predictors: prepare, choose, penalised logistic regression, calibrate.
+"""One classifier for every block of predictors: choose and prepare, penalised logistic regression, calibrate.
 
 Every step that learns sits in one scikit-learn pipeline. The number of features and the penalty are chosen by inner
 folds of whole participants; the same inner folds give out-of-fold log odds, from which the calibration and the weights
@@ -6,7 +6,7 @@ of the late fusion are learned.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from immunosep.biomarkers.preparation import Preparation
 from immunosep.biomarkers.splits import grouped_folds
 from immunosep.integration.mofa import most_variable
 
@@ -66,11 +67,15 @@ class TopVariance(SelectorMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def classifier_pipeline(max_features: int | None, *, select: bool) -> Pipeline:
-    """Return an unfitted pipeline: variance filter, median imputation, scaling, univariate choice, logistic regression.
+def classifier_pipeline(preparation: Preparation, max_features: int | None, *, select: bool) -> Pipeline:
+    """Return an unfitted pipeline, from what was measured to a logistic regression.
+
+    Its steps: the layer's own filter and scale, variance filter, median imputation, scaling, univariate choice, model.
 
     Parameters
     ----------
+    preparation
+        First step.
     max_features
         Limit of the variance filter; None for none.
     select
@@ -78,6 +83,7 @@ def classifier_pipeline(max_features: int | None, *, select: bool) -> Pipeline:
     """
     return Pipeline(
         [
+            ("prepare", preparation),
             ("variance", TopVariance(max_features)),
             ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
             ("scale", StandardScaler()),
@@ -149,6 +155,7 @@ def tune(
     penalty: Sequence[float],
     folds: int,
     seed: int,
+    fit_params: Mapping[str, NDArray] | None = None,
 ) -> Tuned:
     """Choose the parameters of a pipeline by grouped inner folds, fit it, and calibrate it.
 
@@ -167,6 +174,8 @@ def tune(
         Candidates for C.
     folds, seed
         Inner folds.
+    fit_params
+        Per row, what the preparation's `fit` is given beside the values.
 
     Raises
     ------
@@ -178,13 +187,14 @@ def tune(
     candidates = [(number, c) for number in numbers for c in sorted(set(penalty))]
     oof = np.zeros((len(candidates), labels.size))
     weights = row_weights(participants)
-    head = pipeline[: pipeline_index(pipeline, "select")]
+    at = pipeline_index(pipeline, "select")
+    given = {f"prepare__{name}": rows for name, rows in (fit_params or {}).items()}
     for train, valid in grouped_folds(participants, labels, folds=folds, seed=seed):
-        prepared = clone(head)
-        inside = prepared.fit_transform(values[train], labels[train])
-        outside = prepared.transform(values[valid])
+        head = clone(pipeline[:at])
+        inside = head.fit_transform(values[train], labels[train], **{name: rows[train] for name, rows in given.items()})
+        outside = head.transform(values[valid])
         for number in numbers:
-            rest = candidate(pipeline, number, inside.shape[1])
+            rest = candidate(pipeline[at:], number, inside.shape[1])
             chosen = rest["select"].fit(inside, labels[train]) if selects else None
             a, b = (chosen.transform(inside), chosen.transform(outside)) if chosen is not None else (inside, outside)
             for index, (other, c) in enumerate(candidates):
@@ -196,13 +206,14 @@ def tune(
     losses = [log_loss(person.to_numpy(), person_labels.to_numpy()) for person in persons]
     best = int(np.argmin(np.round(losses, 9)))
     number, c = candidates[best]
-    varying = most_variable(values, pipeline.named_steps["variance"].limit).size
-    fitted = candidate(pipeline, number, max(varying, 1)).set_params(model__C=c)
-    fitted.fit(values, labels, model__sample_weight=weights)
+    head = clone(pipeline[:at])
+    inside = head.fit_transform(values, labels, **given)
+    rest = candidate(pipeline[at:], number, inside.shape[1]).set_params(model__C=c)
+    rest.fit(inside, labels, model__sample_weight=weights)
     calibration = calibrate(persons[best].to_numpy(), person_labels.to_numpy())
     inner = pd.Series(calibration(persons[best].to_numpy()) - calibration.prior, index=persons[best].index)
     return Tuned(
-        pipeline=fitted,
+        pipeline=Pipeline([*head.steps, *rest.steps]),
         calibration=calibration,
         inner=inner,
         inner_auroc=float(roc_auc_score(person_labels, inner)),
@@ -254,9 +265,15 @@ class Fusion:
     calibration: Calibrated
 
     def evidence(self, layers: dict[str, pd.Series]) -> pd.Series:
-        """Return fused calibrated log odds less the prior, by participant with at least one weighted layer."""
+        """Return fused calibrated log odds less the prior, by participant with a layer.
+
+        Zero, which is the training prevalence, where none of the participant's layers has a weight: they told nothing
+        about the label in training.
+        """
         fused = weighted_mean(layers, self.weights)
-        return pd.Series(self.calibration(fused.to_numpy()) - self.calibration.prior, index=fused.index)
+        evidence = pd.Series(self.calibration(fused.to_numpy()) - self.calibration.prior, index=fused.index)
+        everyone = sorted({participant for scores in layers.values() for participant in scores.index})
+        return evidence.reindex(everyone, fill_value=0.0)
 
 
 def fuse(models: dict[str, Tuned], labels: pd.Series) -> Fusion:

@@ -59,7 +59,8 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
         Name, for the first column.
     bootstrap, seed
         Resamples of participants for the 95 % percentile interval of the AUROC, and their seed. The interval holds the
-        fitted models fixed; `auroc_sd`, over repeats, shows what refolding adds.
+        fitted models fixed; `auroc_sd`, over repeats, shows what refolding adds. Where the classes separate fully every
+        resample says the same, and `separation_bound` takes the place of the percentiles; `note` says so.
 
     Returns
     -------
@@ -91,14 +92,15 @@ def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dic
     if np.unique(label).size < 2:
         return {**row, "note": "one class only among the participants with this layer"}, np.full(bootstrap, np.nan)
     areas = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
-    low, high = np.nanquantile(areas, [0.025, 0.975])
+    area = auroc(label, score)
+    low, high, note = _interval(area, areas, int(np.bincount(label).min()))
     slope, intercept = calibration_line(label, probability)
     brier = float(np.mean((probability - label) ** 2))
     prevalence = float(label.mean())
     return {
         **row,
         "prevalence": prevalence,
-        "auroc": auroc(label, score),
+        "auroc": area,
         "auroc_low": low,
         "auroc_high": high,
         "auprc": average_precision_score(label, score),
@@ -107,8 +109,39 @@ def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dic
         "balanced_accuracy": balanced_accuracy_score(label, score > 0),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
-        "note": "",
+        "note": note,
     }, areas
+
+
+def _interval(area: float, areas: Array, smaller: int) -> tuple[float, float, str]:
+    """Return the 95 % interval of an AUROC and a note: percentiles of the resamples, or the bound of a separation."""
+    if area not in (0.0, 1.0):
+        low, high = np.nanquantile(areas, [0.025, 0.975])
+        return low, high, ""
+    bound = separation_bound(smaller)
+    note = f"classes separate fully: bound of the AUROC from {smaller} disjoint pairs, not the bootstrap"
+    return (bound, 1.0, note) if area == 1 else (0.0, 1 - bound, note)
+
+
+def separation_bound(pairs: int) -> float:
+    """Return the lower 97.5 % confidence bound of an AUROC whose sample separates the classes fully.
+
+    As many disjoint pairs of one participant of each class can be formed as the smaller class has participants. Under a
+    true AUROC of A each is in order with a probability of A at most, independently of the others, so that the chance of
+    a full separation is at most A^pairs: it exceeds 2.5 % only above ``0.025 ** (1 / pairs)``. That is the bound of
+    Clopper and Pearson for `pairs` successes in `pairs` trials. It is conservative, because only some of all pairs are
+    used, and needs no assumption about the scores.
+
+    Parameters
+    ----------
+    pairs
+        Participants in the smaller class, at least 1.
+
+    References
+    ----------
+    Clopper and Pearson 1934, doi 10.1093/biomet/26.4.404.
+    """
+    return float(0.025 ** (1 / pairs))
 
 
 def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[Array]) -> dict[str, object]:
@@ -122,8 +155,15 @@ def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[A
     chosen = wide.dropna().idxmax(axis=1)
     chosen = chosen[chosen.index.isin(truth.index)]
     measures = ["auroc", "auroc_sd", "auprc", "brier", "brier_scaled"]
-    mean = pd.DataFrame(rows).reindex(columns=measures).mean()
-    low, high = np.nanquantile(np.mean(areas, axis=0), [0.025, 0.975])
+    table = pd.DataFrame(rows).reindex(columns=[*measures, "auroc_low", "auroc_high"])
+    mean = table[measures].mean()
+    note = "one against the rest, mean over classes"
+    if mean["auroc"] in (0.0, 1.0):
+        # A mean below a bound means that some class lies below it, so that the widest of their bounds holds.
+        low, high = table["auroc_low"].min(), table["auroc_high"].max()
+        note += "; classes separate fully: widest bound of theirs"
+    else:
+        low, high = np.nanquantile(np.mean(areas, axis=0), [0.025, 0.975])
     return {
         "class": MACRO,
         "n": len(wide),
@@ -131,7 +171,7 @@ def _macro_row(group: pd.DataFrame, rows: list[dict[str, object]], areas: list[A
         "auroc_low": low,
         "auroc_high": high,
         "balanced_accuracy": balanced_accuracy_score(truth[chosen.index], chosen) if len(chosen) else float("nan"),
-        "note": "one against the rest, mean over classes",
+        "note": note,
     }
 
 

@@ -1,30 +1,27 @@
-"""Predictors: matrices on a scale that each sample reaches alone, so that nothing is learned before the folds.
+"""Predictors as they were measured; the folds choose among them and bring them on their scale.
 
-The X of a layer's AnnData is normalised over the cohort (a VST trend) and is not used here where counts exist. What
-stays cohort-wide is the list of features itself: the genes and genera that are common enough among the libraries, and
-the consensus peaks, of all visits. The lists do not know the labels; they are frozen upstream and stated in the model
-card.
+The X of a layer's AnnData is normalised over the cohort (a VST trend, a set of common genera) and is not used here
+where counts exist. What is still made over the cohort is named by `frozen_upstream` and stated in the model card.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from mudata import MuData
 from numpy.typing import NDArray
+from sklearn.base import clone
 
+from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
 from immunosep.biomarkers.tasks import Task
-from immunosep.compositions import clr
 from immunosep.errors import InputError
 from immunosep.integration.factors import dense
 from immunosep.layer import flag
 
 logger = logging.getLogger(__name__)
-
-PSEUDOCOUNT = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,17 @@ class Predictors:
     name
         Modality, or `clinical`.
     values
-        (rows, features), NaN where not measured; rows sorted by observation.
+        (rows, features) counts where there are any, else values, NaN where not measured; rows sorted by observation.
     observations, participants
         Per row.
     features
         Names of the columns.
     definer
         Per column: it measures what defines the endotype.
+    preparation
+        Unfitted transformer from `values` to predictors; it knows which columns may be used.
+    below_lod
+        (rows, features): the value lies below the limit of detection. None where no such limit is known.
     """
 
     name: str
@@ -51,47 +52,74 @@ class Predictors:
     participants: NDArray[np.str_]
     features: NDArray[np.str_]
     definer: NDArray[np.bool_]
+    preparation: Preparation = field(default_factory=MeasuredValues)
+    below_lod: NDArray[np.bool_] | None = None
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Columns that may predict."""
+        given = self.preparation.usable
+        return np.ones(self.features.size, dtype=bool) if given is None else np.asarray(given, dtype=bool)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no row, or no column that may predict."""
+        return not (self.participants.size and self.usable.any())
+
+    @property
+    def fit_params(self) -> dict[str, NDArray]:
+        """What the preparation's `fit` is given beside the values, per row."""
+        return {} if self.below_lod is None else {"below_lod": self.below_lod}
 
     def rows(self, participants: Sequence[str] | pd.Index) -> "Predictors":
         """Return the rows of the given participants."""
-        return self._rows(np.isin(self.participants, np.asarray(participants, dtype=str)))
+        return self.take(np.isin(self.participants, np.asarray(participants, dtype=str)))
 
-    def _rows(self, keep: NDArray[np.bool_]) -> "Predictors":
-        return Predictors(
-            self.name,
-            self.values[keep],
-            self.observations[keep],
-            self.participants[keep],
-            self.features,
-            self.definer,
+    def take(self, keep: NDArray[np.bool_]) -> "Predictors":
+        """Return some of the rows."""
+        return replace(
+            self,
+            values=self.values[keep],
+            observations=self.observations[keep],
+            participants=self.participants[keep],
+            below_lod=None if self.below_lod is None else self.below_lod[keep],
         )
 
     def feature_set(self, name: str) -> "Predictors":
-        """Return the columns of a feature set: full, or no_definers."""
+        """Return the block of a feature set: full, or no_definers. Its columns stay; fewer of them may predict."""
         if name == "full":
             return self
         if name != "no_definers":
             raise ValueError(f"unknown feature set {name}")
-        keep = ~self.definer
+        return replace(self, preparation=clone(self.preparation).set_params(usable=self.usable & ~self.definer))
+
+    def prepared(self, fitted: Preparation) -> "Predictors":
+        """Return the block on its scale, reduced to the features that a fitted preparation chose."""
+        columns = fitted.columns_
         return Predictors(
             self.name,
-            self.values[:, keep],
+            fitted.transform(self.values) if self.participants.size else np.empty((0, columns.size)),
             self.observations,
             self.participants,
-            self.features[keep],
-            self.definer[keep],
+            self.features[columns],
+            self.definer[columns],
         )
 
 
-def omics_predictors(data: MuData, days: Sequence[int]) -> dict[str, Predictors]:
-    """Return each modality's predictors on the given days, without the drugs themselves.
+def omics_predictors(
+    layers: Mapping[str, AnnData], days: Sequence[int], filters: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Predictors]:
+    """Return each modality's predictors on the given days; the drugs themselves may not predict.
 
     Parameters
     ----------
-    data
-        MuData of `integration.assemble`.
+    layers
+        By modality, rows named by observation (`integration.assemble.read_layer`); all features, not the cohort's
+        choice.
     days
         Visit days; empty for all rows of a cohort without days.
+    filters
+        By layer, the options of the configuration by which features are chosen (`preparation_of`).
 
     Returns
     -------
@@ -99,53 +127,59 @@ def omics_predictors(data: MuData, days: Sequence[int]) -> dict[str, Predictors]
         By modality; a modality without a row on these days is left out.
     """
     result = {}
-    for name, modality in data.mod.items():
-        day = data.obs["visit_day"].reindex(modality.obs_names)
-        keep = np.ones(modality.n_obs, dtype=bool) if not len(days) else day.isin(list(days)).to_numpy()
+    for name, data in layers.items():
+        keep = np.ones(data.n_obs, dtype=bool) if not len(days) else data.obs["visit_day"].isin(list(days)).to_numpy()
         if not keep.any():
             logger.info("layer %s has no sample on days %s", name, list(days))
             continue
-        part = modality[keep]
-        drug = flag(part.var, "drug_analyte")
-        participants = data.obs["participant"].reindex(part.obs_names).astype(str).to_numpy()
-        order = np.argsort(part.obs_names.to_numpy().astype(str), kind="stable")
+        part = data[keep]
+        part = part[np.argsort(part.obs_names.to_numpy().astype(str), kind="stable")]
         result[name] = Predictors(
             name,
-            sample_scale(part, name)[order][:, ~drug],
-            part.obs_names.to_numpy().astype(str)[order],
-            participants[order],
-            part.var_names.to_numpy().astype(str)[~drug],
-            flag(part.var, "definer")[~drug],
+            dense(part.layers.get("counts", part.X)),
+            part.obs_names.to_numpy().astype(str),
+            part.obs["participant"].astype(str).to_numpy().astype(str),
+            part.var_names.to_numpy().astype(str),
+            flag(part.var, "definer"),
+            preparation_of(part, name, filters),
+            np.asarray(part.layers["below_lod"], dtype=bool) if "below_lod" in part.layers else None,
         )
     return result
 
 
-def sample_scale(data: AnnData, name: str) -> NDArray[np.float64]:
-    """Return a layer on a scale that needs no other sample.
-
-    log2 counts per million (pseudocount 0.5, as in limma's voom; globin genes do not count towards the total where
-    `var["globin"]` says so) for RNA and ATAC, the centred log-ratio for the microbiome, X where there are no counts
-    (NPX, ready matrices).
+def preparation_of(data: AnnData, modality: str, filters: Mapping[str, Mapping[str, Any]]) -> Preparation:
+    """Return the unfitted transformer of a modality.
 
     Parameters
     ----------
     data
-        Layer with `layers["counts"]` or only X.
-    name
-        Modality.
-
-    Returns
-    -------
-    ndarray
-        (n, D) float64.
+        With `layers["counts"]`, it is prepared as a composition (microbiome) or as log counts per million; else its
+        values are taken as they are (NPX, ready matrices).
+    modality
+        Its name.
+    filters
+        By layer: `min_count` and `min_fraction` (RNA), `min_cpm` and `min_fraction` (ATAC), `min_prevalence` and
+        `pseudocount` (microbiome), `min_detected` (proteome). A layer that is not named keeps all its features.
     """
+    layer = "microbiome" if modality.startswith("microbiome") else modality
+    options = filters.get(layer, {})
+    usable = ~flag(data.var, "drug_analyte")
     if "counts" not in data.layers:
-        return dense(data.X)
-    counts = dense(data.layers["counts"])
-    if name.startswith("microbiome"):
-        return clr(counts, PSEUDOCOUNT)
-    total = counts[:, ~flag(data.var, "globin")].sum(axis=1, keepdims=True)
-    return np.log2((counts + PSEUDOCOUNT) / (total + 1) * 1e6)
+        return MeasuredValues(usable, options.get("min_detected", 0))
+    if layer == "microbiome":
+        return LogRatios(usable, **options)
+    return LogCpm(usable, ~flag(data.var, "globin"), **options)
+
+
+def frozen_upstream(layers: Mapping[str, AnnData]) -> list[str]:
+    """Say of each modality what about it was made over the whole cohort, before the folds and without labels."""
+    stated = []
+    for name, data in sorted(layers.items()):
+        made = data.uns.get("immunosep", {})
+        text = made.get("frozen_upstream") or made.get("method") or "ready matrix, as delivered"
+        normalization = made.get("normalization")
+        stated.append(f"{name}: {text}" + (f", normalisation {normalization}" if normalization else ""))
+    return stated
 
 
 def clinical_predictors(task: Task, labels: pd.DataFrame, participants: pd.DataFrame | None) -> Predictors | None:

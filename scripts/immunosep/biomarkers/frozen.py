@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +16,7 @@ from immunosep.io import PathLike, atomic_path
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "1"
+FORMAT = "2"
 PACKAGES = ("numpy", "pandas", "scikit-learn", "mofapy2", "skops")
 
 
@@ -24,7 +24,8 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     """Return the fitted models as plain containers of scikit-learn objects.
 
     The training participants' scores and out-of-fold predictions stay behind: a model that is passed on names and
-    describes nobody.
+    describes nobody. A pipeline takes the columns `features` in their order: counts of the whole library where the
+    layer has counts, because its scale needs their total, else values.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     content: dict[str, Any] = {"feature_set": models.feature_set, "blocks": {}, "fusion": None, "mofa": None}
     for name, model in models.blocks.items():
         content["blocks"][name] = {
-            "features": blocks[name].feature_set(models.feature_set).features.tolist(),
+            "features": blocks[name].features.tolist(),
             "pipeline": model.pipeline,
             "calibration": vars(model.calibration),
         }
@@ -46,9 +47,8 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
         mofa = models.factors.mofa
         mofa.fit_.factors = np.empty((0, mofa.fit_.n_factors))
         content["mofa"] = {
-            "features": {
-                name: blocks[name].feature_set(models.feature_set).features.tolist() for name in models.factors.layers
-            },
+            "features": {name: blocks[name].features.tolist() for name in models.factors.preparations},
+            "preparations": models.factors.preparations,
             "transformer": mofa,
             "pipeline": models.joint.pipeline,
             "calibration": vars(models.joint.calibration),
@@ -63,6 +63,7 @@ def data_digest(blocks: Mapping[str, Predictors], classes: pd.Series) -> str:
         block = blocks[name].rows(classes.index)
         digest.update("\n".join([name, *block.observations, *block.features]).encode())
         digest.update(np.ascontiguousarray(block.values, dtype="<f8").tobytes())
+        digest.update(block.usable.tobytes() + (b"" if block.below_lod is None else block.below_lod.tobytes()))
     digest.update("\n".join(f"{name}\t{value}" for name, value in classes.sort_index().items()).encode())
     return digest.hexdigest()
 
@@ -81,7 +82,13 @@ def versions() -> dict[str, str]:
 
 
 def model_card(
-    task: Task, classes: pd.Series, performance: pd.DataFrame, layers: list[str], digest: str, folds_digest: str
+    task: Task,
+    classes: pd.Series,
+    performance: pd.DataFrame,
+    layers: list[str],
+    upstream: Sequence[str],
+    digest: str,
+    folds_digest: str,
 ) -> str:
     """Return the model card as Markdown.
 
@@ -93,6 +100,8 @@ def model_card(
         Table of `evaluate.performance_table`, as text.
     layers
         Blocks that entered.
+    upstream
+        What was made over the cohort before the folds (`features.frozen_upstream`).
     digest, folds_digest
         Hashes of the data and of the folds.
     """
@@ -107,10 +116,10 @@ def model_card(
         f"- Target: {task.target}; classes {counts}",
         f"- Predictors: {', '.join(layers)}; visit days {days}",
         f"- Feature sets: {', '.join(task.feature_sets)}; the drugs' own analytes never enter",
-        "- Learned inside each fold: variance filter, imputation, scaling, feature choice, penalty, calibration,",
-        "  factors, weights of the late fusion. Frozen upstream of the folds, over all participants and visits but",
-        "  without labels: the quality verdicts, the lists of features (genes and genera above the configured",
-        "  prevalence, consensus peaks), the vendor's NPX.",
+        "- Learned inside each fold: which genes, peaks, proteins and genera are common enough, variance filter,",
+        "  imputation, scaling, feature choice, penalty, calibration, factors, weights of the late fusion. Scales (log",
+        "  counts per million, log-ratios) are those of the sample alone.",
+        "- Frozen upstream of the folds, without labels: the quality verdicts; " + "; ".join(upstream) + ".",
         f"- Data SHA-256: {digest}",
         f"- Folds SHA-256: {folds_digest}",
         "- Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()),

@@ -6,13 +6,16 @@ frozen model all pass through these two functions.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
 
 from immunosep.biomarkers.estimators import Fusion, Tuned, classifier_pipeline, fuse, tune
 from immunosep.biomarkers.features import Predictors, stack
+from immunosep.biomarkers.preparation import Preparation
 from immunosep.biomarkers.splits import derive_seed, outer_folds
 from immunosep.biomarkers.tasks import Task, contrasts
 from immunosep.integration.mofa import MofaError
@@ -53,11 +56,29 @@ class Settings:
 
 @dataclass
 class Factors:
-    """MOFA of the training participants: the transformer, the layers of its input in order, the training scores."""
+    """MOFA of the training participants.
+
+    Attributes
+    ----------
+    mofa
+        The transformer.
+    preparations
+        Fitted preparation of each layer of its input, in order.
+    scores
+        Factors of the training samples that have a value in a layer that entered.
+    """
 
     mofa: MofaFactors
-    layers: list[str]
+    preparations: dict[str, Preparation]
     scores: Predictors
+
+    def joint(self, blocks: Mapping[str, Predictors]) -> Predictors:
+        """Return the layers side by side, as the transformer wants them."""
+        return stack([blocks[name].prepared(fitted) for name, fitted in self.preparations.items()])[0]
+
+    def informed(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Flag the rows with a value in a layer that entered; MOFA leaves out a layer with too few features."""
+        return np.asarray(np.isfinite(values[:, np.concatenate(list(self.mofa.columns_.values()))]).any(axis=1))
 
 
 @dataclass
@@ -99,10 +120,11 @@ def fit_factors(
         for name, block in sorted(blocks.items())
         if name != "clinical"
     }
-    layers = {name: block for name, block in layers.items() if block.values.size}
+    layers = {name: block for name, block in layers.items() if not block.empty}
     if not layers:
         return None
-    joint, views = stack(list(layers.values()))
+    fitted = {name: clone(block.preparation).fit(block.values, **block.fit_params) for name, block in layers.items()}
+    joint, views = stack([block.prepared(fitted[name]) for name, block in layers.items()])
     mofa = MofaFactors(
         views=views,
         n_factors=settings.factors,
@@ -118,7 +140,8 @@ def fit_factors(
     except (MofaError, ValueError) as error:
         logger.warning("no factor model (%s): %s", feature_set, error)
         return None
-    return Factors(mofa, list(layers), _factor_block(joint, scores))
+    factors = Factors(mofa, fitted, _factor_block(joint, scores))
+    return replace(factors, scores=factors.scores.take(factors.informed(joint.values)))
 
 
 def fit_models(
@@ -160,7 +183,7 @@ def fit_models(
     models = Models(feature_set)
     for name, block in training.items():
         clinical = name == "clinical"
-        if block.values.size and wanted & ({"clinical"} if clinical else {"layers", "late_fusion"}):
+        if not block.empty and wanted & ({"clinical"} if clinical else {"layers", "late_fusion"}):
             model = _tune_block(block, labels, settings, seed, select=not clinical)
             if model is not None:
                 models.blocks[name] = model
@@ -181,7 +204,7 @@ def _tune_block(block: Predictors, labels: pd.Series, settings: Settings, seed: 
         logger.info("%s has fewer than %d training participants in a class: no model", block.name, MIN_CLASS)
         return None
     return tune(
-        classifier_pipeline(settings.max_features if select else None, select=select),
+        classifier_pipeline(block.preparation, settings.max_features if select else None, select=select),
         block.values,
         target,
         block.participants,
@@ -189,6 +212,7 @@ def _tune_block(block: Predictors, labels: pd.Series, settings: Settings, seed: 
         penalty=settings.penalty,
         folds=settings.inner_folds,
         seed=derive_seed(seed, "inner"),
+        fit_params=block.fit_params,
     )
 
 
@@ -214,9 +238,11 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
     -------
     pandas.DataFrame
         participant, model, feature_set, probability of class 1, score: calibrated log odds above the training
-        prevalence, comparable between models fitted on different folds.
+        prevalence, comparable between models fitted on different folds. Late fusion and MOFA give the training
+        prevalence, a score of zero, to a participant whose layers all told nothing in training: weight zero, or too few
+        features for MOFA.
     """
-    given = {name: block.rows(participants).feature_set(models.feature_set) for name, block in blocks.items()}
+    given = {name: block.rows(participants) for name, block in blocks.items()}
     evidence = {
         name: model.evidence(given[name].values, given[name].participants)
         for name, model in models.blocks.items()
@@ -228,9 +254,9 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
         evidence["late_fusion"] = models.fusion.evidence(layers)
         prior["late_fusion"] = models.fusion.calibration.prior
     if models.joint is not None and models.factors is not None:
-        joint, _ = stack([given[name] for name in models.factors.layers])
+        joint = models.factors.joint(given)
         if joint.participants.size:
-            evidence["mofa"] = models.joint.evidence(models.factors.mofa.transform(joint.values), joint.participants)
+            evidence["mofa"] = _factor_evidence(models.factors, models.joint, joint)
             prior["mofa"] = models.joint.calibration.prior
     parts = [
         pd.DataFrame(
@@ -246,6 +272,16 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
     ]
     columns = ["participant", "model", "feature_set", "probability", "score"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _factor_evidence(factors: Factors, model: Tuned, joint: Predictors) -> pd.Series:
+    """Return the evidence of the factors by participant, zero for those without a value in a layer that entered."""
+    own = joint.take(factors.informed(joint.values))
+    everyone = np.unique(joint.participants)
+    if not own.participants.size:
+        return pd.Series(0.0, index=everyone)
+    scores = factors.mofa.transform(own.values)
+    return model.evidence(scores, own.participants).reindex(everyone, fill_value=0.0)
 
 
 def evaluate_repeat(

@@ -13,61 +13,101 @@ from typing import Any
 import pandas as pd
 
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
-from immunosep.biomarkers.features import Predictors, clinical_predictors, omics_predictors
+from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
 from immunosep.biomarkers.frozen import FORMAT, data_digest, frozen_content, model_card, versions, write_model
 from immunosep.biomarkers.models import PREDICTIONS, Settings, evaluate_repeat, fit_factors, fit_models, permute_task
 from immunosep.biomarkers.splits import derive_seed, outer_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
-from immunosep.integration.assemble import read_h5mu
+from immunosep.integration.assemble import read_layer
 from immunosep.io import PathLike, atomic_path, read_table, write_table
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Sources:
+    """The files that evaluation, permutation and the frozen model of a task are made from.
+
+    Attributes
+    ----------
+    matrices
+        Layer matrices by modality, with all their features.
+    labels
+        Label table.
+    participants
+        Clinical table of participants, or None.
+    folds
+        Table of `split_folds`.
+    """
+
+    matrices: Mapping[str, PathLike]
+    labels: PathLike
+    participants: PathLike | None
+    folds: PathLike
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The parts of the configuration that the models depend on.
+
+    Attributes
+    ----------
+    biomarkers, integration
+        Sections of these names; of the tasks, the own one is enough.
+    filters
+        By layer, the options by which features are chosen (`features.preparation_of`).
+    seed
+        Seed of the configuration.
+    """
+
+    biomarkers: Mapping[str, Any]
+    integration: Mapping[str, Any]
+    filters: Mapping[str, Mapping[str, Any]]
+    seed: int
+
+    @property
+    def settings(self) -> Settings:
+        """The models' settings."""
+        return Settings(
+            max_features=self.biomarkers["max_features"],
+            selected_features=tuple(self.biomarkers["selected_features"]),
+            penalty=tuple(self.biomarkers["penalty"]),
+            inner_folds=self.biomarkers["cv"]["inner_folds"],
+            factors=self.biomarkers["factors"],
+            min_features=self.integration["min_features"],
+            iterations=self.integration["iterations"],
+            convergence=self.integration["convergence"],
+            drop_r2=self.integration["drop_r2"],
+        )
+
+
+@dataclass(frozen=True)
 class Inputs:
-    """What a step works on."""
+    """What a step works on; `upstream` says what was made over the cohort (`features.frozen_upstream`)."""
 
     task: Task
     classes: pd.Series
     strata: pd.Series
     blocks: dict[str, Predictors]
+    upstream: list[str]
 
 
-def settings_of(biomarkers: Mapping[str, Any], integration: Mapping[str, Any]) -> Settings:
-    """Return the models' settings from the configuration's two sections."""
-    return Settings(
-        max_features=biomarkers["max_features"],
-        selected_features=tuple(biomarkers["selected_features"]),
-        penalty=tuple(biomarkers["penalty"]),
-        inner_folds=biomarkers["cv"]["inner_folds"],
-        factors=biomarkers["factors"],
-        min_features=integration["min_features"],
-        iterations=integration["iterations"],
-        convergence=integration["convergence"],
-        drop_r2=integration["drop_r2"],
-    )
-
-
-def load_inputs(
-    task_name: str,
-    biomarkers: Mapping[str, Any],
-    *,
-    joined_path: PathLike,
-    labels_path: PathLike,
-    participants_path: PathLike | None,
-) -> Inputs:
+def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     """Read the predictors and the classes of a task."""
-    task = load_task(task_name, biomarkers)
-    labels = read_table(labels_path)
+    task = load_task(task_name, choices.biomarkers)
+    labels = read_table(sources.labels)
     classes = class_labels(task, labels)
     keyed = labels.set_index("participant")
     strata = keyed["site"] if "site" in keyed else pd.Series("all", index=keyed.index)
-    blocks = omics_predictors(read_h5mu(joined_path), task.days)
-    clinical = clinical_predictors(task, labels, read_table(participants_path) if participants_path else None)
+    layers = {}
+    for modality, path in sources.matrices.items():
+        layers.update(read_layer(path, modality))
+    blocks = omics_predictors(layers, task.days, choices.filters)
+    participants = read_table(sources.participants) if sources.participants else None
+    clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:
         blocks["clinical"] = clinical
-    return Inputs(task, classes, strata, blocks)
+    return Inputs(task, classes, strata, blocks, frozen_upstream(layers))
 
 
 def _refusal(task: Task, classes: pd.Series, biomarkers: Mapping[str, Any]) -> str:
@@ -93,34 +133,16 @@ def split_folds(
 
 
 def evaluate_one_repeat(
-    *,
-    task_name: str,
-    repeat: int,
-    biomarkers: Mapping[str, Any],
-    integration: Mapping[str, Any],
-    seed: int,
-    joined_path: PathLike,
-    labels_path: PathLike,
-    participants_path: PathLike | None,
-    folds_path: PathLike,
-    predictions_path: PathLike,
+    *, task_name: str, repeat: int, sources: Sources, choices: Choices, predictions_path: PathLike
 ) -> None:
     """Predict every participant of one repeat by models fitted without them; columns `models.PREDICTIONS`."""
-    folds = read_table(folds_path)
+    folds = read_table(sources.folds)
     if folds.empty:
         write_table(pd.DataFrame(columns=list(PREDICTIONS)), predictions_path)
         return
-    inputs = load_inputs(
-        task_name, biomarkers, joined_path=joined_path, labels_path=labels_path, participants_path=participants_path
-    )
+    inputs = load_inputs(task_name, sources, choices)
     table = evaluate_repeat(
-        inputs.task,
-        inputs.blocks,
-        inputs.classes,
-        folds,
-        settings_of(biomarkers, integration),
-        repeat=repeat,
-        seed=seed,
+        inputs.task, inputs.blocks, inputs.classes, folds, choices.settings, repeat=repeat, seed=choices.seed
     )
     write_table(table, predictions_path, digits=9)
 
@@ -137,7 +159,7 @@ def summarise_task(
     curves_path: PathLike,
 ) -> None:
     """Join the repeats; write predictions, performance (`evaluate.PERFORMANCE`) and the points of the curves."""
-    parts = [pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str}) for path in repeats]
+    parts = [_read_predictions(path) for path in repeats]
     filled = [part for part in parts if len(part)]
     predictions = pd.concat(filled, ignore_index=True) if filled else parts[0]
     write_table(predictions, predictions_path, digits=9)
@@ -157,31 +179,24 @@ def summarise_task(
 def freeze_model(
     *,
     task_name: str,
-    biomarkers: Mapping[str, Any],
-    integration: Mapping[str, Any],
-    seed: int,
-    joined_path: PathLike,
-    labels_path: PathLike,
-    participants_path: PathLike | None,
-    folds_path: PathLike,
+    sources: Sources,
+    choices: Choices,
     performance_path: PathLike,
     model_path: PathLike,
     card_path: PathLike,
 ) -> None:
     """Refit every model of a task on all participants; write it as a skops file with a model card."""
-    folds = read_table(folds_path)
+    folds = read_table(sources.folds)
     performance = read_table(performance_path)
     if folds.empty:
         note = performance["note"].iloc[0]
         write_model({"format": FORMAT, "task": task_name, "status": note}, model_path)
         _write_text(f"# Model card: {task_name}\n\nNo model: {note}.\n", card_path)
         return
-    inputs = load_inputs(
-        task_name, biomarkers, joined_path=joined_path, labels_path=labels_path, participants_path=participants_path
-    )
+    inputs = load_inputs(task_name, sources, choices)
     task, classes = inputs.task, inputs.classes
-    settings = settings_of(biomarkers, integration)
-    own_seed = derive_seed(seed, "frozen")
+    settings = choices.settings
+    own_seed = derive_seed(choices.seed, "frozen")
     fitted: dict[str, Any] = {}
     for feature_set in task.feature_sets:
         factors = (
@@ -199,6 +214,7 @@ def freeze_model(
     folds_digest = folds["digest"].iloc[0]
     content = {
         "format": FORMAT,
+        "frozen_upstream": inputs.upstream,
         "task": task.name,
         "status": "fitted",
         "target": task.target,
@@ -209,53 +225,68 @@ def freeze_model(
         "versions": versions(),
     }
     write_model(content, model_path)
-    _write_text(model_card(task, classes, performance, sorted(inputs.blocks), digest, folds_digest), card_path)
+    card = model_card(task, classes, performance, sorted(inputs.blocks), inputs.upstream, digest, folds_digest)
+    _write_text(card, card_path)
 
 
 def permute(
-    *,
-    task_name: str,
-    permutation: int,
-    biomarkers: Mapping[str, Any],
-    integration: Mapping[str, Any],
-    seed: int,
-    joined_path: PathLike,
-    labels_path: PathLike,
-    participants_path: PathLike | None,
-    folds_path: PathLike,
-    performance_path: PathLike,
+    *, task_name: str, permutation: int, sources: Sources, choices: Choices, performance_path: PathLike
 ) -> None:
     """Run the whole pipeline on permuted classes; write task, permutation, model, feature_set, class, n, auroc."""
     columns = ["task", "permutation", "model", "feature_set", "class", "n", "auroc"]
-    if read_table(folds_path).empty:
+    if read_table(sources.folds).empty:
         write_table(pd.DataFrame(columns=columns), performance_path)
         return
-    inputs = load_inputs(
-        task_name, biomarkers, joined_path=joined_path, labels_path=labels_path, participants_path=participants_path
-    )
+    inputs = load_inputs(task_name, sources, choices)
     predictions = permute_task(
         inputs.task,
         inputs.blocks,
         inputs.classes,
         inputs.strata,
-        settings_of(biomarkers, integration),
-        folds=biomarkers["cv"]["outer_folds"],
+        choices.settings,
+        folds=choices.biomarkers["cv"]["outer_folds"],
         permutation=permutation,
-        seed=seed,
+        seed=choices.seed,
     )
     table = performance_table(predictions, task_name, bootstrap=1, seed=1).assign(permutation=permutation)
     write_table(table[columns], performance_path)
 
 
-def collect_permutations(*, parts: Sequence[PathLike], performance_path: PathLike, permutations_path: PathLike) -> None:
-    """Join the permutations and add each model's p value: (1 + permutations at least as good) / (1 + permutations)."""
+def collect_permutations(*, parts: Sequence[PathLike], predictions_path: PathLike, permutations_path: PathLike) -> None:
+    """Join the permutations and add each model's p value.
+
+    A permutation runs one repeat of the folds, so it is compared with the first repeat of the real classes:
+    `auroc_observed` is that repeat's. The mean over all repeats in the table of performance varies less than a single
+    one and would look more unusual than it is. p = (1 + permutations at least as good) / (1 + `n_permutations`), the
+    permutations that have an AUROC; it is missing where there is none.
+
+    Parameters
+    ----------
+    parts
+        Tables of `permute`.
+    predictions_path
+        Predictions of all repeats.
+    permutations_path
+        Target: the parts' columns, auroc_observed, n_permutations, p_value.
+    """
     table = pd.concat([pd.read_csv(path, sep="\t", dtype={"class": str}) for path in parts], ignore_index=True)
     keys = ["task", "model", "feature_set", "class"]
-    observed = pd.read_csv(performance_path, sep="\t", dtype={"class": str})[[*keys, "auroc"]]
+    predictions = _read_predictions(predictions_path)
+    first = predictions[predictions["repeat"] == 1]
+    task_name = str(first["task"].iloc[0]) if len(first) else ""
+    observed = performance_table(first, task_name, bootstrap=1, seed=1)[[*keys, "auroc"]]
     merged = table.merge(observed.rename(columns={"auroc": "auroc_observed"}), on=keys, how="left")
-    reached = (merged["auroc"] >= merged["auroc_observed"]).groupby([merged[key] for key in keys])
-    merged["p_value"] = (1 + reached.transform("sum")) / (1 + reached.transform("size"))
+    compared = merged["auroc"].notna() & merged["auroc_observed"].notna()
+    by_model = [merged[key] for key in keys]
+    reached = (compared & (merged["auroc"] >= merged["auroc_observed"])).groupby(by_model).transform("sum")
+    merged["n_permutations"] = compared.groupby(by_model).transform("sum")
+    merged["p_value"] = ((1 + reached) / (1 + merged["n_permutations"])).where(merged["n_permutations"] > 0)
     write_table(merged.sort_values([*keys, "permutation"]), permutations_path)
+
+
+def _read_predictions(path: PathLike) -> pd.DataFrame:
+    """Read a table of `models.PREDICTIONS`; participants and classes are text."""
+    return pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str})
 
 
 def _write_text(text: str, path: PathLike) -> None:

@@ -33,6 +33,7 @@ from immunosep.figures.style import (
 from immunosep.integration.assemble import read_layer
 from immunosep.integration.factors import dense
 from immunosep.integration.mofa import most_variable
+from immunosep.layer import kept_features
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ UNKNOWN: Final = "unknown"
 def read_modality(path: str, name: str) -> ad.AnnData:
     """Read the matrix of a layer, ours or a ready one, with ``participant`` and ``visit_day`` in its ``obs``.
 
+    Only the features that the cohort's filter kept.
+
     Parameters
     ----------
     path
@@ -51,7 +54,7 @@ def read_modality(path: str, name: str) -> ad.AnnData:
     name
         Name of the layer or of its body site.
     """
-    parts = read_layer(path, name)
+    parts = {part: kept_features(data) for part, data in read_layer(path, name).items()}
     return next(iter(parts.values())) if len(parts) == 1 else ad.concat(parts, index_unique="-", join="outer")
 
 

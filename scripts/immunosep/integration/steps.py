@@ -13,6 +13,7 @@ from immunosep.integration.factors import (
     weights_table,
 )
 from immunosep.io import PathLike, read_table, write_table
+from immunosep.layer import kept_features
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 def assemble_layers(
     *, matrices: Sequence[PathLike], modalities: Sequence[str], labels_path: PathLike | None, joined_path: PathLike
 ) -> None:
-    """Join layer matrices and labels in one MuData.
+    """Join layer matrices, reduced to the features that the cohort's filters kept, and labels in one MuData.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def assemble_layers(
     """
     parts = {}
     for path, modality in zip(matrices, modalities, strict=True):
-        parts.update(read_layer(path, modality))
+        parts.update({name: kept_features(data) for name, data in read_layer(path, modality).items()})
     write_h5mu(assemble(parts, read_table(labels_path) if labels_path else None), joined_path)
 
 

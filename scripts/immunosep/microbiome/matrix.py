@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.compositions import clr
-from immunosep.layer import SCHEMA_VERSION, passing_obs
+from immunosep.layer import SCHEMA_VERSION, common_enough, passing_obs
 from immunosep.microbiome.taxonomy import RANKS, genus_names
 
 if TYPE_CHECKING:
@@ -68,13 +68,14 @@ def build_body_site(
     pseudocount
         See `compositions.clr`.
     min_prevalence
-        A genus stays when it has reads in at least this fraction of the libraries.
+        A genus is kept when it has reads in at least this fraction of the libraries.
 
     Returns
     -------
     data
-        Libraries x genera that stay. ``layers["counts"]`` int32; ``X`` CLR (float32) over these genera; ``var`` ranks
-        to genus and prevalence.
+        Libraries x genera found in them, because the classifiers choose their genera from the training participants
+        alone. ``layers["counts"]`` int32; ``X`` log-ratio (float32) to the geometric mean of the kept genera, which is
+        the CLR of these; ``var`` ranks to genus, prevalence, kept.
     genera
         All genera of the body site: genus, family, reads, prevalence, kept (yes|no).
     """
@@ -89,22 +90,23 @@ def build_body_site(
     var.index.name = None
     seen = counts > 0
     var["prevalence"] = seen.sum(axis=0) / max(len(counts), 1)
-    present, stays = seen.any(axis=0), seen.any(axis=0) & (var["prevalence"].to_numpy() >= min_prevalence)
+    present = seen.any(axis=0)
+    var["kept"] = common_enough(seen, min_prevalence)
     genera = pd.DataFrame(
         {
             "genus": labels,
             "family": var["family"].to_numpy(),
             "reads": counts.sum(axis=0),
             "prevalence": var["prevalence"].to_numpy(),
-            "kept": np.where(stays, "yes", "no"),
+            "kept": np.where(var["kept"], "yes", "no"),
         }
     ).loc[np.flatnonzero(present)]
     if here.n_obs == 0:
         logger.warning("no library of %s passed quality control; its matrix is empty", body_site)
-    matrix = counts[:, stays].astype(np.int32)
-    method = f"DADA2 variants summed by genus, prevalence at least {min_prevalence:g}, CLR"
+    matrix = counts[:, present].astype(np.int32)
+    method = f"DADA2 variants summed by genus, CLR over the genera of prevalence at least {min_prevalence:g}"
     obs = here.obs.copy()
-    return _compose(matrix, obs, var[stays], f"microbiome_{body_site}", method, pseudocount), genera
+    return _compose(matrix, obs, var[present], f"microbiome_{body_site}", method, pseudocount), genera
 
 
 def _compose(
@@ -112,7 +114,9 @@ def _compose(
 ) -> "anndata.AnnData":
     import anndata
 
-    ratios = clr(counts, pseudocount) if counts.size else counts.astype(np.float64)
+    kept = var["kept"].to_numpy() if "kept" in var else np.ones(len(var), dtype=bool)
+    # Where no genus is common enough none is kept, and the ratios are those to all that were found.
+    ratios = clr(counts, pseudocount, kept if kept.any() else None) if counts.size else counts.astype(np.float64)
     return anndata.AnnData(
         X=ratios.astype(np.float32),
         obs=obs,
@@ -123,6 +127,7 @@ def _compose(
                 "schema_version": SCHEMA_VERSION,
                 "layer": layer,
                 "method": method,
+                "frozen_upstream": "sequence variants of DADA2, inferred by sequencing run",
                 "scale": "centred log-ratio (natural logarithm)",
                 "pseudocount": pseudocount,
             }

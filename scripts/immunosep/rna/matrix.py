@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydeseq2.dds import DeseqDataSet
+from scipy.stats import trim_mean
 
 from immunosep.errors import InputError
 from immunosep.genes import read_genes
 from immunosep.io import PathLike, read_h5ad, read_table, write_h5ad, write_table
-from immunosep.layer import SCHEMA_VERSION, passing_obs
+from immunosep.layer import SCHEMA_VERSION, common_enough, passing_obs
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ def build_rna(
 ) -> None:
     """Write the AnnData of the passing libraries and the list of genes with what became of each.
 
+    The matrix holds every gene with a count in any passing library, because the classifiers choose their genes from the
+    training participants alone; `var["kept"]` is the choice over the whole cohort, for all that describes the cohort.
+
     Parameters
     ----------
     counts
@@ -64,12 +68,13 @@ def build_rna(
     libraries, verdicts
         Library table and verdicts of the layer.
     min_count, min_fraction
-        A gene is kept when it reaches `min_count` in this fraction of the passing libraries. Globin genes that reach it
-        stay in the matrix, flagged.
+        A gene is kept when it reaches `min_count` in this fraction of the passing libraries. Globin genes are flagged
+        and take no part in the size factors.
     threads
         Processes for the dispersion estimates; the result does not depend on it.
     matrix_path
-        Target `.h5ad`: `layers["counts"]` raw counts, `X` variance-stabilised (log2 scale).
+        Target `.h5ad`: `layers["counts"]` raw counts, `X` variance-stabilised (log2 scale), the transformation fitted
+        on the kept genes.
     genes_path
         Target table: gene_id, symbol, n_libraries (that reach `min_count`), kept.
     """
@@ -77,9 +82,9 @@ def build_rna(
     _require_libraries(len(obs))
     everything = read_h5ad(counts)[obs.index]
     var = read_genes(genes).loc[everything.var_names]
-    reached = (np.asarray(everything.X) >= min_count).sum(axis=0)
-    # As a quotient: 0.55 * 100 is a little more than 55, and 55 of 100 libraries would not be enough.
-    kept = (reached > 0) & (reached / len(obs) >= min_fraction)
+    values = np.asarray(everything.X)
+    reached = values >= max(min_count, 1)
+    kept = common_enough(reached, min_fraction)
     if not (kept & ~var["globin"].to_numpy()).any():
         raise InputError(
             f"RNA: no gene reaches {min_count} reads in {min_fraction:.0%} of the {len(obs)} libraries that passed QC. "
@@ -87,13 +92,14 @@ def build_rna(
         )
     table = (
         var[["symbol"]]
-        .assign(n_libraries=reached, kept=np.where(kept, "yes", "no"))
+        .assign(n_libraries=reached.sum(axis=0), kept=np.where(kept, "yes", "no"))
         .rename_axis("gene_id")
         .reset_index()
     )
-    values = np.asarray(everything.X)[:, kept]
-    var = var.loc[kept]
-    stable = stabilise(values, ~var["globin"].to_numpy(), threads)
+    found = values.any(axis=0)
+    values, kept = values[:, found], kept[found]
+    var = var.loc[found].assign(kept=kept)
+    stable = stabilise(values, ~var["globin"].to_numpy(), kept, threads)
     data = ad.AnnData(
         X=stable.values.astype(np.float32),
         obs=obs.assign(size_factor=stable.size_factors),
@@ -103,7 +109,8 @@ def build_rna(
             "immunosep": {
                 "schema_version": SCHEMA_VERSION,
                 "layer": "rna",
-                "scale": "variance-stabilised counts (log2)",
+                "scale": "variance-stabilised counts (log2), fitted on the kept genes",
+                "frozen_upstream": "nothing, counts are made library by library",
                 "size_factors": f"{stable.method}, globin genes left out",
                 "dispersion_trend": stable.trend,
                 "min_count": min_count,
@@ -111,7 +118,7 @@ def build_rna(
             }
         },
     )
-    logger.info("%d libraries, %d of %d genes kept", data.n_obs, data.n_vars, everything.n_vars)
+    logger.info("%d libraries, %d genes of %d with a count, %d kept", *data.shape, everything.n_vars, kept.sum())
     write_h5ad(data, matrix_path)
     write_table(table, genes_path)
 
@@ -124,7 +131,12 @@ def _require_libraries(n: int) -> None:
         )
 
 
-def stabilise(counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], threads: int = 1) -> Stabilised:
+def stabilise(
+    counts: npt.NDArray[np.integer],
+    controls: npt.NDArray[np.bool_],
+    fitted: npt.NDArray[np.bool_] | None = None,
+    threads: int = 1,
+) -> Stabilised:
     """Apply DESeq2's variance-stabilising transformation, blind to every design.
 
     Size factors are medians of ratios over the control genes. Where each of them has a zero in some library, which
@@ -133,9 +145,13 @@ def stabilise(counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], 
     Parameters
     ----------
     counts
-        Shape (libraries, genes); no library and no gene is all zero.
+        Shape (libraries, genes); no library is all zero.
     controls
-        Shape (genes,). Genes that the size factors rest on.
+        Shape (genes,). Genes that the size factors rest on, as far as they are fitted.
+    fitted
+        Shape (genes,). Genes that the size factors and the trend are estimated from; None: all. Rare genes would bend
+        the trend. It is a function of the normalised count alone, so that it serves the other genes as well. No fitted
+        gene is all zero.
     threads
         Processes for the dispersion estimates.
 
@@ -154,16 +170,19 @@ def stabilise(counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], 
     Anders and Huber 2010, doi 10.1186/gb-2010-11-10-r106; PyDESeq2, doi 10.1093/bioinformatics/btad547.
     """
     _require_libraries(len(counts))
-    empty = np.flatnonzero(counts[:, controls].sum(axis=1) == 0)
+    if fitted is None:
+        fitted = np.ones(counts.shape[1], dtype=bool)
+    basis, controls = counts[:, fitted], controls[fitted]
+    empty = np.flatnonzero(basis[:, controls].sum(axis=1) == 0)
     if len(empty):
         raise InputError(
             f"RNA: {len(empty)} of the libraries that passed QC have no read in any gene but globin. "
             "Set fail_below for qc.rna.detected_genes so that they are left out."
         )
-    method = "ratio" if (counts[:, controls] > 0).all(axis=0).any() else "poscounts"
+    method = "ratio" if (basis[:, controls] > 0).all(axis=0).any() else "poscounts"
     index = [str(row) for row in range(len(counts))]
     dataset = DeseqDataSet(
-        counts=pd.DataFrame(counts, index=index, columns=[str(gene) for gene in range(counts.shape[1])]),
+        counts=pd.DataFrame(basis, index=index, columns=[str(gene) for gene in range(basis.shape[1])]),
         metadata=pd.DataFrame({"all": ["one"] * len(counts)}, index=index),
         design="~1",
         size_factors_fit_type=method,
@@ -176,9 +195,33 @@ def stabilise(counts: npt.NDArray[np.integer], controls: npt.NDArray[np.bool_], 
         warnings.filterwarnings("ignore", message="The dispersion trend curve fitting did not converge")
         dataset.vst(use_design=False)
     logger.info("size factors by %s, dispersion trend: %s", method, dataset.vst_fit_type)
-    return Stabilised(
-        values=np.asarray(dataset.layers["vst_counts"], dtype=np.float64),
-        size_factors=dataset.obs["size_factors"].to_numpy(dtype=np.float64),
-        method=method,
-        trend=dataset.vst_fit_type,
-    )
+    size_factors = dataset.obs["size_factors"].to_numpy(dtype=np.float64)
+    values = np.empty(counts.shape)
+    values[:, fitted] = dataset.layers["vst_counts"]
+    values[:, ~fitted] = transform(counts[:, ~fitted] / size_factors[:, None], dataset)
+    return Stabilised(values, size_factors, method, dataset.vst_fit_type)
+
+
+def transform(normalised: npt.NDArray[np.float64], dataset: DeseqDataSet) -> npt.NDArray[np.float64]:
+    """Apply a fitted transformation to genes that it was not fitted on, which PyDESeq2 itself does not offer.
+
+    Parameters
+    ----------
+    normalised
+        Counts over size factors, shape (libraries, genes).
+    dataset
+        After `DeseqDataSet.vst`.
+
+    Returns
+    -------
+    numpy.ndarray
+        log2 scale, the same formula as for the fitted genes; finite for a count of zero.
+    """
+    if dataset.vst_fit_type == "parametric":
+        # The trend is dispersion = a0 + a1 / mean.
+        a0, a1 = dataset.uns["vst_trend_coeffs"]
+        scaled = a0 * normalised
+        return np.asarray(np.log2((1 + a1 + 2 * scaled + 2 * np.sqrt(scaled * (1 + a1 + scaled))) / (4 * a0)))
+    dispersions = dataset.var["vst_genewise_dispersions"].to_numpy()
+    mean = trim_mean(dispersions[dispersions > 10 * dataset.min_disp], proportiontocut=0.001)
+    return np.asarray((2 * np.arcsinh(np.sqrt(mean * normalised)) - np.log(4 * mean)) / np.log(2))
