@@ -30,7 +30,7 @@ def interactions(
         Name to values before treatment, shape (participants,), NaN where missing; standardised here, so that the
         interaction is the change of the arm's effect per standard deviation.
     arm, outcome, covariates, family
-        As in `surrogacy.Comparison`.
+        As in `single_trial.Comparison`.
 
     Returns
     -------

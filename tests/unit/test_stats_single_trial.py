@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.stats.mediation import Mediation
 
-from immunosep.stats import surrogacy
+from immunosep.stats import single_trial
 from immunosep.stats.regression import NotEstimable, coefficients, design, fieller, fit
 
 
@@ -26,7 +26,7 @@ def simulate(n, effect_on_marker, marker_on_outcome, direct, seed, family="conti
     else:
         time = rng.exponential(np.exp(-linear))
         outcome = np.column_stack([np.minimum(time, 1.5), time < 1.5]).astype(float)
-    return surrogacy.Comparison(arm, marker, outcome, age, family)
+    return single_trial.Comparison(arm, marker, outcome, age, family)
 
 
 def value(table, measure):
@@ -54,7 +54,7 @@ def test_regression_equals_statsmodels(family):
 @pytest.mark.parametrize("family", ["continuous", "binary"])
 def test_weighted_fits_equal_fits_of_repeated_rows(family):
     c = simulate(80, 0.8, 0.7, 0.3, 2, family)
-    weights = surrogacy.bootstrap_weights(c.arm, 5, 3)
+    weights = single_trial.bootstrap_weights(c.arm, 5, 3)
     terms = c.terms(c.arm, c.marker)
     together = coefficients(family, c.outcome, terms, weights)
     for drawn, coef in zip(weights.astype(int), together, strict=True):
@@ -74,7 +74,7 @@ def test_fieller_interval_worked_by_hand():
 def test_proportion_explained_finds_the_planted_share(direct, share):
     # Effect through the marker 0.8 * b, total 1.6: b = 1 * share * 2.
     c = simulate(20_000, 0.8, 2 * share, direct, 4)
-    table = surrogacy.assess(c, 200, 5)
+    table = single_trial.assess(c, 200, 5)
     # Standard error of the ratio at this size is about 0.02.
     assert value(table, "proportion_explained")["estimate"] == pytest.approx(share, abs=0.07)
     for measure in ("proportion_explained", "proportion_explained_bootstrap", "proportion_mediated"):
@@ -89,7 +89,7 @@ def test_proportion_explained_finds_the_planted_share(direct, share):
 
 def test_relative_effect_and_association_of_known_size():
     c = simulate(20_000, 0.5, 0.6, 0.4, 6, covariates=0)
-    table = surrogacy.assess(c, 50, 7)
+    table = single_trial.assess(c, 50, 7)
     # Effects: 0.5 on the marker, 0.4 + 0.3 on the outcome; correlation given the arm 0.6 / sqrt(1 + 0.36).
     assert value(table, "relative_effect")["estimate"] == pytest.approx(1.4, abs=0.12)
     rho = 0.6 / np.sqrt(1.36)
@@ -115,7 +115,7 @@ def test_intervals_cover_the_truth():
     trials = 400
     for seed in range(trials):
         c = simulate(280, 1.0, 0.5, 0.5, 1000 + seed, covariates=0)
-        table = surrogacy.assess(c, 400, seed)
+        table = single_trial.assess(c, 400, seed)
         for measure in inside:
             row = value(table, measure)
             inside[measure] += bool(row["low"] <= truth[measure] <= row["high"])
@@ -125,7 +125,7 @@ def test_intervals_cover_the_truth():
 
 def test_gate_refuses_a_share_of_nothing():
     c = simulate(60, 0.0, 0.5, 0.0, 8)
-    row = value(surrogacy.assess(c, 50, 9), "proportion_explained")
+    row = value(single_trial.assess(c, 50, 9), "proportion_explained")
     assert np.isnan(row["estimate"])
     assert "not estimable: the arm's effect on the outcome is" in row["note"]
 
@@ -133,7 +133,7 @@ def test_gate_refuses_a_share_of_nothing():
 @pytest.mark.parametrize("family", ["binary", "survival"])
 def test_other_outcomes(family):
     c = simulate(4000, 1.0, 0.8, 0.4, 10, family)
-    table = surrogacy.assess(c, 50, 11)
+    table = single_trial.assess(c, 50, 11)
     assert value(table, "prentice_4_residual_arm_effect")["estimate"] == pytest.approx(0.4, abs=0.2)
     assert 0.3 < value(table, "proportion_explained")["estimate"] < 0.8
     assert value(table, "likelihood_reduction")["low"] > 0.02
@@ -144,7 +144,7 @@ def test_other_outcomes(family):
 
 def test_mediation_of_a_binary_outcome_equals_statsmodels():
     c = simulate(1500, 1.0, 0.8, 0.4, 12, "binary", covariates=0)
-    ours = surrogacy.assess(c, 20, 13)
+    ours = single_trial.assess(c, 20, 13)
     data = pd.DataFrame({"arm": c.arm, "marker": c.marker, "outcome": c.outcome})
     state = np.random.get_state()  # noqa: NPY002 -- statsmodels draws from the global generator
     np.random.seed(14)  # noqa: NPY002
