@@ -30,10 +30,12 @@ def sample(person, day, layer, assay, specimen, **more):
         "sample_type": "sample",
         "batch": "B1",
         "plate": "P1",
-        "well": "A01",
+        "well": f"{person['site']}D{int(day):02d}{specimen}".replace("_", ""),
         "run": "R1",
         "collected": "yes",
     }
+    if layer == "microbiome":
+        row["batch"] = "MB01"  # that of the controls
     if layer == "proteome":
         row |= {"table": "raw/npx.csv", "table_id": stem}
     else:
@@ -110,6 +112,7 @@ class Trial:
             "sites": str(self.folder / "sites.tsv"),
             "data_root": str(self.folder),
             "layers": {},
+            "privacy": {"secret": str(self.folder / "secret.key"), "withdrawals": str(self.folder / "withdrawals")},
             "schedule": SCHEDULE,
             "clinical": {
                 "participants": str(self.folder / "clinical" / "participants.tsv"),

@@ -1,0 +1,161 @@
+"""Every output of a run: whose data is in it, and whether it may be shared.
+
+The one table behind `immunosep release`, `immunosep withdraw` and the section "What may be shared" of
+results/README.md. What is not in the table is not released, and leaves with a withdrawal.
+"""
+
+import re
+from functools import cache
+from typing import Final, NamedTuple
+
+LAYERS: Final = ("rna", "atac", "proteome", "microbiome", "flow", "cytokine", "metabolome")
+_PLACEHOLDERS: Final = {
+    "<layer>": f"(?P<layer>{'|'.join(LAYERS)})",
+    "<body site>": "(?P<site>nares|oral|rectum)",
+    "<library>": r"(?P<library>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)+)",
+    "<task>": r"(?P<task>[a-z][a-z0-9_]*)",
+    "<name>": r"[A-Za-z0-9_.-]+",
+}
+
+
+class Output(NamedTuple):
+    """One kind of file below ``results/``.
+
+    Attributes
+    ----------
+    pattern
+        Path with placeholders; one that ends with ``/`` stands for all below the folder.
+    scope
+        Whose data made it: ``public`` (nobody's), ``library`` (one library's), ``layer`` (all libraries of a layer),
+        ``cohort`` (everybody's).
+    release
+        ``share`` (as it is), ``aggregate`` (what is made of it, or whole on a condition), ``keep`` (never).
+    reason
+        Why, or what is made of it.
+    """
+
+    pattern: str
+    scope: str
+    release: str
+    reason: str
+
+
+OUTPUTS: Final = (
+    Output("README.md", "public", "keep", "a page of the project, not of the run"),
+    Output("reference/", "public", "keep", "made from public references; their recipe is in the configuration"),
+    # intake
+    Output("intake/completeness.tsv", "cohort", "aggregate", "samples by visit, layer and reason of the gap"),
+    Output("intake/rejected.tsv", "cohort", "aggregate", "libraries left out, by layer and reason"),
+    Output("intake/libraries.tsv", "cohort", "keep", "one row per library"),
+    Output("intake/<layer>.tsv", "layer", "keep", "one row per library"),
+    Output("intake/intake_report.html", "cohort", "keep", "names libraries"),
+    Output("intake/intake_report.json", "cohort", "keep", "names libraries"),
+    # quality
+    Output(
+        "qc/verdicts.tsv", "cohort", "aggregate", "verdicts by site and layer; sites by surrogate, small ones pooled"
+    ),
+    Output("qc/summary.tsv", "cohort", "aggregate", "verdicts by layer"),
+    Output("qc/<layer>_verdicts.tsv", "layer", "keep", "one row per library"),
+    Output("qc/multiqc.html", "cohort", "keep", "names libraries"),
+    Output("qc/multiqc_data/", "cohort", "keep", "names libraries"),
+    # layers
+    Output("rna/genes.tsv", "layer", "share", "one row per gene"),
+    Output("rna/gene_counts.h5ad", "layer", "keep", "one row per library"),
+    Output("atac/<library>/counts.npy", "layer", "keep", "values of one library, at the cohort's peaks"),
+    Output("atac/consensus_peaks.bed", "layer", "aggregate", "peaks that enough participants have"),
+    Output("atac/fixed_peaks.bed", "public", "keep", "given, and not made here"),
+    Output("atac/qc_profiles.tsv", "layer", "keep", "one row per library"),
+    Output("proteome/assays.tsv", "layer", "share", "one row per assay"),
+    Output("proteome/controls.tsv", "layer", "share", "controls, which are nobody's"),
+    Output("proteome/npx.parquet", "layer", "keep", "one row per sample"),
+    Output("proteome/unmatched.tsv", "layer", "keep", "names samples"),
+    Output("microbiome/<body site>_genera.tsv", "layer", "aggregate", "genera that enough libraries hold"),
+    Output("microbiome/controls.tsv", "layer", "share", "blanks and mocks, which are nobody's"),
+    Output("microbiome/asv_counts.tsv", "layer", "keep", "one row per library; rare variants single people out"),
+    Output("microbiome/asv_taxonomy.tsv", "layer", "keep", "rare variants single people out"),
+    Output("microbiome/dropped_asvs.tsv", "layer", "keep", "rare variants single people out"),
+    Output("microbiome/reads.tsv", "layer", "keep", "one row per library"),
+    Output("microbiome/<body site>.h5ad", "layer", "keep", "one row per library"),
+    Output("microbiome/trimmed/<name>/<library>.cutadapt.json", "library", "keep", "about one library"),
+    Output("microbiome/trimmed/<name>/<name>/<library>.fastq.gz", "library", "keep", "reads"),
+    Output("microbiome/", "layer", "keep", "values of single libraries"),
+    Output("<layer>/<layer>.h5ad", "layer", "keep", "one row per library"),
+    Output("<layer>/qc_metrics.tsv", "layer", "keep", "one row per library"),
+    Output("<layer>/<library>/", "library", "keep", "about one library"),
+    # labels
+    Output("labels/labels.tsv", "cohort", "aggregate", "participants by country, endotype, response, reversal"),
+    Output("labels/endpoints.tsv", "cohort", "aggregate", "number, mean and spread of every endpoint"),
+    Output("labels/landmarks.tsv", "cohort", "aggregate", "participants by landmark day"),
+    Output("labels/sensitivity.tsv", "cohort", "keep", "one row per participant"),
+    Output("labels/dynamic_endotypes.tsv", "cohort", "keep", "one row per participant and day"),
+    # integration
+    Output("integration/weights.tsv", "cohort", "share", "one row per feature and factor"),
+    Output("integration/variance_explained.tsv", "cohort", "share", "one row per layer and factor"),
+    Output("integration/associations.tsv", "cohort", "aggregate", "tests on enough participants"),
+    Output("integration/factors.tsv", "cohort", "keep", "one row per participant and visit"),
+    Output("integration/mofa.hdf5", "cohort", "keep", "holds every observation's factors"),
+    Output("integration/multiomics.h5mu", "cohort", "keep", "one row per participant and visit"),
+    # biomarkers
+    Output("biomarkers/<task>/performance.tsv", "cohort", "aggregate", "models of classes that are large enough"),
+    Output("biomarkers/<task>/curves.tsv", "cohort", "aggregate", "ROC points; calibration bins that are large enough"),
+    Output("biomarkers/<task>/permutations.tsv", "cohort", "share", "one row per permutation and model"),
+    Output("biomarkers/<task>/model_card.md", "cohort", "aggregate", "whole, where every class is large enough"),
+    Output("biomarkers/<task>/model.skops", "cohort", "aggregate", "coefficients, one row per model and feature"),
+    Output("biomarkers/<task>/folds.tsv", "cohort", "aggregate", "the digest and the sizes of the folds"),
+    Output("biomarkers/<task>/predictions.tsv", "cohort", "keep", "one row per participant"),
+    Output("biomarkers/<task>/repeats/", "cohort", "keep", "one row per participant"),
+    Output("biomarkers/<task>/permutations/", "cohort", "keep", "parts of the table of permutations"),
+    # figures
+    Output("figures/01_availability.<name>", "cohort", "keep", "one row per participant, with deaths and gaps"),
+    Output("figures/02_endotype_plane.png", "cohort", "share", "a dot per participant, as a picture only"),
+    Output("figures/02_endotype_plane.<name>", "cohort", "keep", "every dot can be read out"),
+    Output("figures/03_qc_<layer>.png", "cohort", "share", "a dot per library, as a picture only"),
+    Output("figures/03_qc_<layer>.<name>", "cohort", "keep", "every dot can be read out"),
+    Output("figures/04_pca_<name>.png", "cohort", "share", "a dot per observation, as a picture only"),
+    Output("figures/04_pca_<name>", "cohort", "keep", "every dot can be read out"),
+    Output("figures/05_mofa_variance.<name>", "cohort", "share", "about the cohort"),
+    Output("figures/06_factor_associations.tsv", "cohort", "keep", "its numbers are in the table of associations"),
+    Output("figures/06_factor_associations.<name>", "cohort", "share", "about the cohort"),
+    Output("figures/07_roc_<task>.tsv", "cohort", "keep", "its numbers are in the table of curves"),
+    Output("figures/07_roc_<task>.<name>", "cohort", "aggregate", "whole, where every class is large enough"),
+    Output("figures/08_calibration_<task>.tsv", "cohort", "keep", "its numbers are in the table of curves"),
+    Output("figures/08_calibration_<task>.<name>", "cohort", "aggregate", "whole, where every class is large enough"),
+    Output("report/", "cohort", "keep", "holds figures with a dot per participant as drawings"),
+)
+
+
+@cache
+def _compiled() -> tuple[tuple[re.Pattern[str], Output], ...]:
+    return tuple((re.compile(_as_regex(output.pattern) + r"\Z"), output) for output in OUTPUTS)
+
+
+def _as_regex(pattern: str) -> str:
+    """Spell a pattern as a regular expression; a placeholder that comes again stands for the same word."""
+    text, seen = "", set()
+    for piece in re.split(r"(<[a-z ]+>)", pattern):
+        group = _PLACEHOLDERS.get(piece, re.escape(piece))
+        if piece in seen and group.startswith("(?P<"):
+            group = f"(?P={group[4 : group.index('>')]})"
+        seen.add(piece)
+        text += group
+    return text + (".+" if pattern.endswith("/") else "")
+
+
+def find_output(path: str) -> tuple[Output, dict[str, str]] | None:
+    """Return the row of the table that a file belongs to, and what its placeholders stand for.
+
+    Parameters
+    ----------
+    path
+        Relative to ``results/``, with forward slashes.
+
+    Returns
+    -------
+    tuple of (Output, dict), or None
+        The first row that fits; None for a file that the table does not know.
+    """
+    for pattern, output in _compiled():
+        match = pattern.match(path)
+        if match:
+            return output, {name: value for name, value in match.groupdict().items() if value is not None}
+    return None
