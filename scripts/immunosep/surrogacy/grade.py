@@ -46,7 +46,7 @@ def grade_markers(
     | prognostic | baseline marker goes with the outcome beside arm, SOFA, age and country, q below `fdr` |
     | predictive | interaction of arm and baseline marker within the endotype, q below `fdr` |
     | pharmacodynamic | arm changes the marker by the visit, q below `fdr` |
-    | candidate surrogate | pharmacodynamic; the change goes with the later outcome given the arm, q below `fdr`; and the proportion explained can be estimated and the mediated effect's interval leaves out 0 |
+    | candidate surrogate | pharmacodynamic; the change goes with the later outcome given the arm, q below `fdr`; and the proportion explained can be estimated and is above 0, and the mediated effect's interval leaves out 0 |
 
     q values are Benjamini and Hochberg's over the markers and visits of an endotype.
     """  # noqa: E501 -- a row of a table
@@ -115,7 +115,8 @@ def _after_baseline(
         if key not in link.index or not link.loc[key, "q_value"] < fdr or key not in share.index:
             continue
         explained, mediated = share.loc[key], through.loc[key]
-        if np.isnan(explained["estimate"]) or not (mediated["low"] > 0 or mediated["high"] < 0):
+        # A share below 0: what goes through the marker works against the arm's effect.
+        if not explained["estimate"] > 0 or not (mediated["low"] > 0 or mediated["high"] < 0):
             continue
         evidence = (
             f"by day {day}; explains {_interval(explained)} of the arm's effect; mediated effect {_interval(mediated)} "

@@ -119,7 +119,8 @@ def write_grades(
     baseline = baseline_associations(frame, scores, keys)
     interaction, windows = benefit(frame, scores, keys, settings, seed)
     summary, effects = between_units(frame, scores, keys, settings)
-    grades = grade_markers(measures, baseline, interaction, read_table(details_path), settings["fdr"])
+    details = read_table(details_path).astype({"definers": int})
+    grades = grade_markers(measures, baseline, interaction, details, settings["fdr"])
     tables = {
         "measures": measures,
         "baseline": baseline,
