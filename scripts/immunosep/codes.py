@@ -385,12 +385,58 @@ CODES: dict[str, Code] = {
         "page that a download link answered with.",
         "Copy the file again, or pack it with gzip.",
     ),
+    # contents of raw files
+    "gzip_truncated": _error(
+        "FASTQ file is cut off",
+        "The packed data end before they are complete: a copy or a download was broken off.",
+        "Copy the file again and compare its size or its SHA-256.",
+    ),
+    "gzip_broken": _error(
+        "FASTQ file is damaged",
+        "The packed data do not pass gzip's own test.",
+        "Copy the file again and compare its SHA-256.",
+    ),
+    "fastq_malformed": _error(
+        "record of a FASTQ file is malformed",
+        "A record is four lines: @name, bases, +, as many qualities as bases.",
+        "Copy or export the file again; wrapped lines and lines lost in between cannot be read.",
+    ),
+    "no_reads": _warning(
+        "FASTQ file holds no reads",
+        "Legal for a blank; anything else was probably not sequenced or demultiplexed under another name.",
+        "Nothing to do for a blank; else export the file again.",
+    ),
+    "mates_differ": _error(
+        "mates do not belong together",
+        "Read by read, both mates have the same name; here they do not: files of two samples, or sorted differently.",
+        "Find the right mate, or export both files again.",
+    ),
+    "mates_count": _error(
+        "mates have different numbers of reads",
+        "Usually one of the two files is cut off or was filtered alone.",
+        "Export or copy both files again.",
+    ),
+    "checksum_mismatch": _error(
+        "file is not the one that was sent",
+        "Its SHA-256 is not the one in the manifest: the copy is broken, or the file was changed since.",
+        "Copy the file again; if it was changed on purpose, correct the manifest.",
+    ),
+    "reads_of_other": _warning(
+        "read name holds the code of another participant",
+        "The file was probably named for the wrong row.",
+        "Check which file belongs to this row.",
+    ),
     # across rows
     "duplicate_row": _error("row occurs twice", "The same data would count twice.", "Delete one of the rows."),
     "file_used_twice": _error(
         "file is used by more than one row",
         "The same reads would stand for two libraries or be counted twice.",
         "Give each row its own file.",
+    ),
+    "content_used_twice": _error(
+        "two files have the same content",
+        "Their SHA-256 is the same: one is a copy of the other, and its reads would count twice or for another sample.",
+        "Find out whose reads they are; give each row its own file and its own SHA-256.",
     ),
     "lanes_disagree": _error(
         "rows of one library disagree",
@@ -407,10 +453,52 @@ CODES: dict[str, Code] = {
         "A tube belongs to one person, one day and one place.",
         "Correct the code that was copied to the wrong row.",
     ),
+    "code_in_two_roles": _warning(
+        "code names a participant and another participant's tube",
+        "Within one site a code should name one thing; perhaps sample_code and participant_code are exchanged in some "
+        "rows.",
+        "Compare the rows with the list of tubes; correct the code that stands in the wrong column.",
+    ),
+    "well_used_twice": _error(
+        "well of a plate holds two libraries",
+        "Two specimens cannot lie in one well: a well, a plate or a code is wrong, and swaps are sought by wells.",
+        "Correct the well or the plate; plates of different batches may bear the same name.",
+    ),
+    "specimens_mixed": _error(
+        "layer mixes kinds of specimen",
+        "Whole blood and PBMC, plasma and serum differ more than any two patients; one matrix cannot hold both.",
+        "Correct the specimen; if both were taken, run each kind by itself with a manifest of its own.",
+    ),
+    "no_blank": _warning(
+        "extraction batch of the microbiome has no blank",
+        "Contaminants of reagents are told from residents by the blanks of the same batch; nares hold little DNA of "
+        "their own.",
+        "Add the rows of the batch's negative controls; if none were sequenced, read the results with this in mind.",
+    ),
+    "no_mock": _warning(
+        "extraction batch of the microbiome has no mock community",
+        "Without a sample of known composition nobody can say how well the batch was extracted and read.",
+        "Add the row of the batch's positive control; if none was sequenced, read the results with this in mind.",
+    ),
+    "pre_dose_late": _error(
+        "sample from before the first dose, after day 1",
+        "The first dose is given on day 1. What was taken later must not pass for a baseline.",
+        "Set pre_dose to no, or correct the day.",
+    ),
+    "pre_dose_disagrees": _warning(
+        "layers disagree on whether a visit was before the first dose",
+        "The tubes of one visit are mostly drawn together.",
+        "Compare with the times of sampling; leave it where the tubes were drawn at different times.",
+    ),
     "code_at_two_sites": _info(
         "same participant code at two sites",
         "Allowed: they are two people. Told, because it may also be a wrong site.",
         "Nothing to do if both sites use the code.",
+    ),
+    "sample_before_day_1": _error(
+        "omics sample from before day 1",
+        "No sample is taken for research before consent and randomisation; day 0 is the screening in the clinic.",
+        "Correct the day; write the values of the screening into the clinical tables.",
     ),
     "sample_after_death": _error(
         "sample after the participant's death",
@@ -426,6 +514,11 @@ CODES: dict[str, Code] = {
         "sample of a participant without consent",
         "Consent is pending, or erasure was asked for: the library is left out.",
         "Nothing to do; the library is listed in rejected.tsv. Delete the files where erasure was asked for.",
+    ),
+    "withdrawn_participant": _error(
+        "participant has withdrawn and stands in the table again",
+        "Consent was withdrawn and the data were erased; a tombstone keeps them from coming back. No code is shown.",
+        "Take the rows out at their source; `immunosep withdraw SITE CODE --inputs` takes them out of these files.",
     ),
     "not_in_participants": _warning(
         "participant of the manifest is not in the participants table",
@@ -470,6 +563,11 @@ CODES: dict[str, Code] = {
         "last contact and death disagree",
         "The last contact of a participant who died is the day of death.",
         "Set last_contact_day to death_day or leave it empty.",
+    ),
+    "contact_before_data": _warning(
+        "data from after the last contact",
+        "Survival is censored at the last contact; data from later show that contact was later.",
+        "Set last_contact_day to the latest day on which the participant was seen, or correct the day of the data.",
     ),
     "withdrawal_mismatch": _error(
         "consent and withdrawal day disagree",

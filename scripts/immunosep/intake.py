@@ -5,7 +5,7 @@ Parse time needs `load_libraries` only; the writers serve the rules of ``workflo
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from immunosep.clinical import Clinical, check_clinical, read_sites
 from immunosep.errors import InputError
 from immunosep.findings import Finding, as_json, as_text, errors, in_order
 from immunosep.manifest import Libraries, Library, build_libraries, library_records
-from immunosep.manifest_rules import check_across, check_against_participants, consent_limit
+from immunosep.manifest_rules import check_across
+from immunosep.people_rules import check_against_participants, consent_limit
 from immunosep.row_rules import Surroundings, check_rows
+from immunosep.tombstones import check_withdrawn, require_finished
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,12 @@ _REJECTED = ("library", "layer", "specimen", "participant", "visit_day", "reason
 _COMPLETENESS = ("participant", "visit_day", "layer", "specimen", "status", "reason")
 
 
-def check_inputs(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries, list[Finding]]:
+ReadContents = Callable[[Table, Surroundings], None]
+
+
+def check_inputs(
+    config: Mapping[str, Any], *, files: bool = True, deep: ReadContents | None = None
+) -> tuple[Libraries, list[Finding]]:
     """Check manifest, sites and clinical tables together.
 
     Parameters
@@ -34,6 +41,8 @@ def check_inputs(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libr
         Validated configuration. Without `layers` the raw files of all layers are looked for.
     files
         Look for the raw files.
+    deep
+        Reads what the raw files hold and adds findings to the manifest (`deep.contents.reader`).
 
     Returns
     -------
@@ -42,7 +51,7 @@ def check_inputs(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libr
     list of Finding
         Errors first.
     """
-    libraries, _, findings = _intake(config, files=files)
+    libraries, _, findings = _intake(config, files=files, deep=deep)
     return libraries, findings
 
 
@@ -52,8 +61,9 @@ def load_libraries(config: Mapping[str, Any]) -> Libraries:
     Raises
     ------
     InputError
-        With every error of every input table; warnings do not stop.
+        With every error of every input table, or when a withdrawal of consent is unfinished; warnings do not stop.
     """
+    require_finished(config)
     libraries, findings = check_inputs(config)
     _stop_on_errors(findings)
     return libraries
@@ -65,12 +75,15 @@ def _stop_on_errors(findings: Iterable[Finding]) -> None:
         raise InputError("The input tables have mistakes; nothing was started.\n\n" + as_text(wrong, shown=50))
 
 
-def _intake(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries, Clinical, list[Finding]]:
+def _intake(
+    config: Mapping[str, Any], *, files: bool = True, deep: ReadContents | None = None
+) -> tuple[Libraries, Clinical, list[Finding]]:
     countries, findings = read_sites(config)
     clinical, of_clinical = check_clinical(config, countries)
     findings = [*findings, *of_clinical]
     table = _read_manifest(config)
     if table is None:
+        findings = [*findings, *check_withdrawn(config, None, clinical.participants)]
         return Libraries(), clinical, in_order(findings)
     looked_for = _raw_layers(config) if config["layers"] else None
     around = Surroundings(
@@ -79,12 +92,14 @@ def _intake(config: Mapping[str, Any], *, files: bool = True) -> tuple[Libraries
         data_root=str(config["data_root"]),
         layers_with_files=looked_for if files else (),
     )
-    check_rows(table, around)
-    check_across(table)
+    folder = check_rows(table, around)
+    if deep is not None:
+        deep(table, around)
+    check_across(table, folder.identities)
     people = clinical.participants
     if people and table.rows:
         check_against_participants(table, people)
-    findings = in_order([*findings, *table.located()])
+    findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people)])
     if errors(findings):
         return Libraries(), clinical, findings
     limits = {key: consent_limit(row) for key, row in (people or {}).items()}

@@ -22,16 +22,22 @@ _GZIP = b"\x1f\x8b"
 
 
 class DataFolder:
-    """Folder of the raw files; remembers where its subfolders really lie.
+    """Folder of the raw files; remembers where its subfolders really lie, and which names lead to one file.
 
     Parameters
     ----------
     root
         The data root.
+
+    Attributes
+    ----------
+    identities
+        Path relative to the root -> device and inode, of the files that were found.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.identities: dict[str, tuple[int, int]] = {}
         self._real: dict[str, str] = {}
 
     def real(self, folder: str) -> str:
@@ -78,6 +84,7 @@ def _file_flaw(path: str, folder: DataFolder, *, packed: bool) -> tuple[str, str
         return "path_outside", "a link leads out of the data root"
     if not stat.S_ISREG(status.st_mode):
         return "data_missing", "there is a folder, or something else, in place of the file"
+    folder.identities[path] = (status.st_dev, status.st_ino)
     if status.st_size == 0:
         return "data_empty", ""
     return _content_flaw(full) if packed else _access_flaw(full)
@@ -157,6 +164,11 @@ def check_names(table: Table) -> None:
             table.findings.append(finding(code, table.file, table.lines[index], column, row[column], problem))
 
 
+def codes_in(text: str) -> set[str]:
+    """Return the runs of exactly nine digits in a text."""
+    return set(_CODE.findall(text))
+
+
 def _plain(path: str) -> str:
     """Write a path without detours, which few have."""
     return posixpath.normpath(path) if "//" in path or "./" in path else path
@@ -168,7 +180,7 @@ def _name_flaw(row: Row, known: set[str]) -> tuple[str, str, str]:
     names = {column: posixpath.basename(row[column]) for column in READS}
     for column, name in names.items():
         # Controls belong to nobody; the run before may be part of their names.
-        others = (set(_CODE.findall(name)) & known) - own if row["sample_type"] == "sample" else set()
+        others = (codes_in(name) & known) - own if row["sample_type"] == "sample" else set()
         if others:
             return column, f"the name holds the code {min(others)}, which is not this row's", "file_of_other"
     first, second = _ends(row)

@@ -37,8 +37,8 @@ class Surroundings:
     layers_with_files: Collection[str] | None = None
 
 
-def check_rows(table: Table, around: Surroundings) -> None:
-    """Check every row of the manifest by itself; add findings to the table."""
+def check_rows(table: Table, around: Surroundings) -> DataFolder:
+    """Check every row of the manifest by itself; add findings to the table and return what was seen of its files."""
     schema = load_schema("manifest")
     folder = DataFolder(around.data_root)
     for index, row in enumerate(table.rows):
@@ -53,6 +53,7 @@ def check_rows(table: Table, around: Surroundings) -> None:
             looked_for = around.layers_with_files is None or row["layer"] in around.layers_with_files
             _check_files(table, index, row, schema["assays"][row["assay"]], folder if looked_for else None)
     check_names(table)
+    return folder
 
 
 def _check_kind(
@@ -86,7 +87,8 @@ def _check_owner(table: Table, index: int, row: Row, around: Surroundings) -> No
         check_site(table, index, around.countries)
     if is_sample and row["visit_day"] and table.good(index, "visit_day") and int(row["visit_day"]) not in around.days:
         days = ", ".join(map(str, sorted(around.days)))
-        table.add("day_not_scheduled", index, "visit_day", f"samples are taken on days {days}")
+        code = "day_not_scheduled" if int(row["visit_day"]) > 0 else "sample_before_day_1"
+        table.add(code, index, "visit_day", f"samples are taken on days {days}")
 
 
 def check_site(table: Table, index: int, countries: Mapping[str, str]) -> None:

@@ -237,7 +237,7 @@ def test_empty_file_folder_and_links(trial, tmp_path_factory):
         "raw/out_R1.fastq.gz": ["path_outside"],
         "raw/loop_R1.fastq.gz": ["data_missing"],
         "away/x.fastq.gz": ["path_outside"],
-        "raw/in.fastq.gz": [],
+        "raw/in.fastq.gz": ["file_used_twice"],
         "raw/plain.fastq.gz": ["not_gzip"],
     }
     found = {}
