@@ -106,8 +106,8 @@ def test_endotype_is_predicted_from_the_layers(demo):
 
 def test_permuted_labels_are_not_predicted(demo):
     """Twenty reruns of the whole pipeline on endotypes that were shuffled between participants."""
+    from immunosep.biomarkers.crossvalidate import permute_task
     from immunosep.biomarkers.evaluate import auroc
-    from immunosep.biomarkers.models import permute_task
     from immunosep.biomarkers.steps import Choices, Sources, load_inputs
     from immunosep.config import feature_filters, load_config
     from support.runs import DEMO, ROOT

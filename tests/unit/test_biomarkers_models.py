@@ -6,6 +6,7 @@ import pytest
 from anndata import AnnData
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from immunosep.biomarkers.crossvalidate import evaluate_repeat, permute_classes, permute_task
 from immunosep.biomarkers.estimators import (
     Calibrated,
     Fusion,
@@ -20,15 +21,7 @@ from immunosep.biomarkers.estimators import (
 )
 from immunosep.biomarkers.evaluate import performance_table
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors, stack
-from immunosep.biomarkers.models import (
-    Settings,
-    evaluate_repeat,
-    fit_factors,
-    fit_models,
-    permute_classes,
-    permute_task,
-    predict,
-)
+from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
 from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.splits import outer_folds
 from immunosep.biomarkers.tasks import Task

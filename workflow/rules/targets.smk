@@ -15,6 +15,8 @@ SHOWN = {
     "factor_associations": ("3 Integration", "What the MOFA factors follow"),
     "roc": ("4 Biomarkers", "Discrimination, {task}"),
     "calibration": ("4 Biomarkers", "Calibration, {task}"),
+    "survival": ("5 Trial", "Survival by arm"),
+    "sensitivity": ("5 Trial", "Response and mean SOFA under every rule"),
 }
 
 
@@ -99,6 +101,7 @@ def all_figures():
     stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
     stems += ["01_availability"] if RAW_LAYERS else []
     stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
+    stems += ["20_survival", "21_sensitivity"] if SEES_ARM and OWN_LABELS else []
     endings = ("pdf", "svg", "png", "tsv")
     return collect("results/figures/{stem}.{ending}", stem=stems, ending=endings)
 
@@ -115,6 +118,8 @@ def all_results():
         targets.append("results/intake/intake_report.html")
     if OWN_LABELS:
         targets.append("results/labels/endpoints.tsv")
+    if OWN_LABELS and SEES_ARM:
+        targets += ["results/trial/effects.tsv", "results/trial/sample_size.tsv"]
     for layer in RAW_LAYERS:
         targets.append(f"results/{layer}/{layer}.h5ad")
     for task in tasks():

@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permute_task
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
 from immunosep.biomarkers.frozen import FORMAT, data_digest, frozen_content, model_card, versions, write_model
-from immunosep.biomarkers.models import PREDICTIONS, Settings, evaluate_repeat, fit_factors, fit_models, permute_task
+from immunosep.biomarkers.models import Settings, fit_factors, fit_models
 from immunosep.biomarkers.splits import derive_seed, outer_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
 from immunosep.integration.assemble import read_layer
@@ -135,7 +136,7 @@ def split_folds(
 def evaluate_one_repeat(
     *, task_name: str, repeat: int, sources: Sources, choices: Choices, predictions_path: PathLike
 ) -> None:
-    """Predict every participant of one repeat by models fitted without them; columns `models.PREDICTIONS`."""
+    """Predict every participant of one repeat by models fitted without them; columns `crossvalidate.PREDICTIONS`."""
     folds = read_table(sources.folds)
     if folds.empty:
         write_table(pd.DataFrame(columns=list(PREDICTIONS)), predictions_path)
@@ -285,7 +286,7 @@ def collect_permutations(*, parts: Sequence[PathLike], predictions_path: PathLik
 
 
 def _read_predictions(path: PathLike) -> pd.DataFrame:
-    """Read a table of `models.PREDICTIONS`; participants and classes are text."""
+    """Read a table of `crossvalidate.PREDICTIONS`; participants and classes are text."""
     return pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str})
 
 
