@@ -53,6 +53,7 @@ wildcard_constraints:
     library=r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)+",
     layer="|".join(RAW_LAYERS) or "none",
     body_site="|".join(BODY_SITES),
+    endotype="MALS|SII",
     task=r"[a-z][a-z0-9_]*",
     run=r"[A-Za-z0-9_]+",
     repeat=r"[0-9]+",

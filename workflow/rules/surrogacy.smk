@@ -91,3 +91,46 @@ if SEES_ARM and OWN_LABELS:
             seed=config["seed"],
         script:
             "../../scripts/surrogacy/grade_surrogates.py"
+
+    rule plot_surrogates:
+        """Treatment effect on each marker, and the part of the effect on SOFA that goes through it."""
+        input:
+            measures="results/surrogacy/measures.tsv",
+            grades="results/surrogacy/grades.tsv",
+        output:
+            multiext("results/figures/11_surrogates_{endotype}", ".pdf", ".png"),
+            svg=shown("results/figures/11_surrogates_{endotype}.svg", "surrogates"),
+            table=shown("results/figures/11_surrogates_{endotype}.tsv", "surrogates"),
+        log:
+            "logs/report/plot_surrogates/{endotype}.log",
+        conda:
+            "../../envs/base.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint("immunosep.figures.surrogacy"),
+        script:
+            "../../scripts/report/plot_surrogates.py"
+
+    rule plot_stepp:
+        """The arm's effect in windows along each marker before treatment."""
+        input:
+            stepp="results/surrogacy/stepp.tsv",
+        output:
+            multiext("results/figures/12_stepp_{endotype}", ".pdf", ".png"),
+            svg=shown("results/figures/12_stepp_{endotype}.svg", "stepp"),
+            table=shown("results/figures/12_stepp_{endotype}.tsv", "stepp"),
+        log:
+            "logs/report/plot_stepp/{endotype}.log",
+        conda:
+            "../../envs/base.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint("immunosep.figures.surrogacy"),
+        script:
+            "../../scripts/report/plot_stepp.py"

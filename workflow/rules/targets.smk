@@ -17,6 +17,8 @@ SHOWN = {
     "calibration": ("4 Biomarkers", "Calibration, {task}"),
     "survival": ("5 Trial", "Survival by arm"),
     "sensitivity": ("5 Trial", "Response and mean SOFA under every rule"),
+    "surrogates": ("6 Surrogates", "Markers, treatment and outcome, {endotype}"),
+    "stepp": ("6 Surrogates", "Who benefits, {endotype}"),
 }
 
 
@@ -102,6 +104,12 @@ def all_figures():
     stems += ["01_availability"] if RAW_LAYERS else []
     stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
     stems += ["20_survival", "21_sensitivity"] if SEES_ARM and OWN_LABELS else []
+    if SEES_ARM and OWN_LABELS:
+        stems += collect(
+            "{stem}_{endotype}",
+            stem=["11_surrogates", "12_stepp"],
+            endotype=["MALS", "SII"],
+        )
     endings = ("pdf", "svg", "png", "tsv")
     return collect("results/figures/{stem}.{ending}", stem=stems, ending=endings)
 
@@ -120,6 +128,7 @@ def all_results():
         targets.append("results/labels/endpoints.tsv")
     if OWN_LABELS and SEES_ARM:
         targets += ["results/trial/effects.tsv", "results/trial/sample_size.tsv"]
+        targets.append("results/surrogacy/grades.tsv")
     for layer in RAW_LAYERS:
         targets.append(f"results/{layer}/{layer}.h5ad")
     for task in tasks():
