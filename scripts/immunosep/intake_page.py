@@ -90,16 +90,15 @@ def render_page(
     position = {code: i for i, code in enumerate(CODES)}
     # Within a severity the order of the codes: a mistake of the whole file stands before those of its cells.
     ordered.sort(key=lambda f: (SEVERITIES.index(f.severity), position[f.code]))
-    counted = count(ordered)
     kinds = {code: _list_of_kind(code, list(group)) for code, group in groupby(ordered, key=lambda f: f.code)}
     left_out = _left_out(rejected) if rejected else None
     lists = [*kinds.values(), left_out] if left_out else list(kinds.values())
     data, positions = pack_rows(lists, [column for column, _ in _COLUMNS])
     parts = [
-        _verdict(counted),
-        section("What was not checked", "unchecked", bullets(unchecked)) if unchecked else "",
+        _verdict(count(ordered)),
+        section("What was not checked", "unchecked", bullets(map(_capital, unchecked))) if unchecked else "",
         section("Findings", "findings", _findings(kinds, ordered, positions)) if kinds else "",
-        section("Libraries of each layer", "libraries", _libraries(summary, bool(counted["error"]))),
+        section("Libraries of each layer", "libraries", _libraries(summary)) if summary else "",
         section("Left out", "rejected", _rejected(left_out)) if summary or left_out else "",
         f"<footer>{_CLOSING}</footer>",
     ]
@@ -239,9 +238,7 @@ def _badge(severity: str, *, many: bool = False) -> str:
 # ---------------------------------------------------------------------------------------------------- the libraries
 
 
-def _libraries(summary: Mapping[str, Mapping[str, int]], wrong: bool) -> str:
-    if not summary:
-        return f"<p>{'Counted once the errors are mended.' if wrong else 'Not counted here.'}</p>"
+def _libraries(summary: Mapping[str, Mapping[str, int]]) -> str:
     counts = next(iter(summary.values()))
     columns = [Column("layer", "Layer"), *(Column(name, _spaced(name), "number") for name in counts)]
     rows = [[name.replace("_", " "), *(f"{number:,}" for number in row.values())] for name, row in summary.items()]

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import socket
 import time
 
 import pytest
@@ -23,17 +24,14 @@ LEFT_OUT = [
 CONTROLS = "[...document.querySelectorAll('#filters, button')]"
 LONG = "raw/" + "x" * 300 + ".fastq.gz"
 
-# Everything that sticks out of the window to the right and is not inside something that scrolls or is clipped.
+# What is wider than the window, or than the frame that could scroll it: a person would have to move it sideways.
 STICKING_OUT = """
-const wide = innerWidth + 1, out = [];
+const out = [...document.querySelectorAll(".wide")].filter(e => e.scrollWidth > e.clientWidth);
 for (const e of document.querySelectorAll("body *")) {
   if (e.closest("script, thead, legend, .skip") || !e.getClientRects().length) continue;
-  const scrolls = e.parentElement.closest(".wide");
-  if (!(scrolls && scrolls.scrollWidth > scrolls.clientWidth) && e.getBoundingClientRect().right > wide) {
-    out.push(e.outerHTML.slice(0, 80));
-  }
+  if (e.getBoundingClientRect().right > innerWidth + 1) out.push(e);
 }
-return out.slice(0, 5)"""
+return out.slice(0, 5).map(e => e.outerHTML.slice(0, 200))"""
 
 # Colour of each visible text and of the ground that it stands on, once each.
 TEXT_COLOURS = """
@@ -353,3 +351,24 @@ def test_print_shows_every_block_and_no_controls(open_page):
         assert browser.run("return getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     finally:
         browser.tell("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_policy_stops_what_is_not_the_page_s_own(start, tmp_path):
+    html = render_page([finding("not_allowed", "a.tsv", 2, "batch", "PLANTED")], {}, [])
+    page = tmp_path / "page.html"
+    browser = start()
+    browser.complaints()
+    browser.requests()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/x.png"
+        # As if a value had come through unescaped.
+        planted = f'<script>document.title = "owned"</script><img src="{address}" onerror="document.title = 1">'
+        page.write_text(html.replace("<code>PLANTED</code>", planted), encoding="utf-8")
+        browser.open(page)
+        assert browser.run("return document.title") == "Intake report"
+        # The attempts are seen, in the console and among the requests, and nothing arrives.
+        assert sum("Content Security Policy" in message for message in browser.complaints()) >= 2
+        assert browser.requests() == [address]
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -160,8 +160,8 @@ class Browser:
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def complaints(self):
-        """Return what the browser's console says: errors of scripts and breaches of the policy among it."""
-        return [entry["message"] for entry in self._ask("POST", "/se/log", {"type": "browser"})]
+        """Return what the browser's console says, each with its level; SEVERE: errors, breaches of a page's policy."""
+        return [f"{entry['level']}: {entry['message']}" for entry in self._ask("POST", "/se/log", {"type": "browser"})]
 
     def requests(self):
         """Return the addresses that the page asked for since the last call, but for its own."""

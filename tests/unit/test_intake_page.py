@@ -8,6 +8,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from immunosep.codes import CODES
 from immunosep.findings import Finding, finding, mask
@@ -39,7 +41,8 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
-        element = {"tag": tag, "text": "", **dict(attributes)}
+        around = [element["id"] for element in self._open if "id" in element]
+        element = {"tag": tag, "text": "", "inside": around, **dict(attributes)}
         self.elements.append(element)
         if tag not in ("meta", "input", "img"):
             self._open.append(element)
@@ -57,6 +60,10 @@ class Page(HTMLParser):
         return [
             e for e in self.elements if e["tag"] == tag and (name is None or name in (e.get("class") or "").split())
         ]
+
+    def inside(self, name, tag):
+        """Elements of a tag inside the element of an id."""
+        return [e for e in self.all(tag) if name in e["inside"]]
 
     @property
     def lists(self):
@@ -195,10 +202,23 @@ def test_a_clean_page_says_what_was_counted_left_out_and_not_checked():
     assert page.all("form") == []
 
 
-def test_libraries_are_not_counted_while_there_are_errors():
-    page = page_of([finding("file_empty", "a.tsv")])
-    assert "Counted once the errors are mended." in page.all("section")[-1]["text"]
-    assert "Left out" not in headings(page)
+def test_a_check_without_counts_has_no_empty_sections():
+    page = page_of([], unchecked=["raw files: --no-files leaves them aside."])
+    assert headings(page) == ["No mistakes found", "What was not checked"]
+    assert page.all("li")[0]["text"] == "Raw files: --no-files leaves them aside."
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["not_allowed", "single_end"]), st.text(), st.text(), st.text()), max_size=30)
+)
+def test_any_text_comes_back_from_the_data_as_it_was(cells):
+    findings = [finding(code, file, 2, column, value) for code, file, column, value in cells]
+    page = Page(render_page(findings, {}, []))
+    for code in {f.code for f in findings}:
+        head = [e["data-column"] for e in page.inside(f"kind-{code}", "th")]
+        rows = [dict(zip(head, row, strict=True)) for row in page.lists[f"kind-{code}"]]
+        wanted = [(f.file, f.column, f.value) for f in findings if f.code == code]
+        assert sorted((row["file"], row.get("column", ""), row.get("value", "")) for row in rows) == sorted(wanted)
 
 
 def test_severity_is_said_in_words():
