@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from immunosep.privacy import value_risk
+from immunosep.privacy import path_risk, value_risk
 from immunosep.sheet import Typed
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
@@ -60,7 +60,8 @@ def cell_judge(spec: dict[str, Any]) -> Callable[[str], Flaw | None]:
         if spec.get("format") == "code":
             return _judge_code(value)
         if pattern is not None and pattern.fullmatch(value):
-            return None
+            risk = path_risk(value)
+            return Flaw("personal_value", f"holds what looks like {risk}", masked=True) if risk else None
         return _judge_text(value, spec, pattern)
 
     return judge

@@ -3,8 +3,8 @@
 Schemas are compact JSON files (``workflow/schemas/<table>.json``). A field has a `name`, a `type` (string, integer,
 number, boolean), optionally a `format` (code, path), `required`, `enum`, `pattern`, `minimum`, `exclusiveMinimum`,
 `maximum`, `unitOf` (it holds the unit of that column), `thousands` (its values are so large that a separator could be
-one of thousands), and a `description` and an `example` for people. A schema may name a `primaryKey` and ask for
-`allColumns`; one that says `mayBeEmpty` describes a table that a cohort may have no rows for.
+one of thousands), `layers` (those it belongs to), and a `description` and an `example` for people. A schema may name a
+`primaryKey` and ask for `allColumns`; one that says `mayBeEmpty` describes a table that a cohort may have no rows for.
 """
 
 import functools

@@ -1,14 +1,16 @@
 """The `immunosep` command. Each subcommand imports its own part, so that the check starts in a blink."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from immunosep.check_command import add_check
 from immunosep.errors import InputError
+from immunosep.privacy_command import add_privacy
+from immunosep.template import add_template
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,23 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="immunosep", description="ImmunoSep multi-omics workflow.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    check = commands.add_parser(
-        "check",
-        help="check manifest and clinical tables; says everything that is wrong at once",
-        description="Exit code: 0 clean, 1 warnings only, 2 errors.",
-    )
-    check.add_argument("manifest", nargs="?", help="manifest (TSV); or use --config")
-    check.add_argument("--config", action="append", metavar="YAML", help="configuration; may be given more than once")
-    check.add_argument("--clinical", metavar="DIR", help="folder with participants.tsv and visits.tsv")
-    check.add_argument("--sites", metavar="TSV", help="table of sites")
-    check.add_argument("--data-root", metavar="DIR", help="folder of the raw files (default: the manifest's folder)")
-    check.add_argument("--no-files", action="store_true", help="do not look for the raw files")
-    check.add_argument("--json", metavar="FILE", help="also write the findings as JSON")
-    check.set_defaults(run=_check)
+    add_check(commands, _say, _explain)
+    add_template(commands, _say)
 
     explain = commands.add_parser("explain", help="explain a code of a finding")
     explain.add_argument("code", nargs="?", help="code; without one, all are listed")
-    explain.set_defaults(run=_explain)
+    explain.set_defaults(run=lambda options: _explain(options.code))
 
     simulate = commands.add_parser("simulate", help="make a synthetic trial").add_subparsers(
         metavar="KIND", required=True
@@ -130,66 +121,29 @@ def _parser() -> argparse.ArgumentParser:
     shuffle.add_argument("--seed", type=int, default=1, help="seed (default 1)")
     shuffle.set_defaults(run=_shuffle_labels)
 
+    add_privacy(commands, _say)
+
     doctor = commands.add_parser("doctor", help="print each tool, the version found, the version wanted")
     doctor.set_defaults(run=_doctor)
     return parser
 
 
-def _check(options: argparse.Namespace) -> int:
-    from immunosep.findings import as_json, as_text, exit_code
-    from immunosep.intake import check_inputs
-
-    _, findings = check_inputs(_check_config(options), files=not options.no_files)
-    _say(as_text(findings))
-    if options.json:
-        Path(options.json).write_text(
-            json.dumps(as_json(findings), indent=2, ensure_ascii=True, sort_keys=True) + "\n", encoding="utf-8"
-        )
-    return exit_code(findings)
-
-
-def _check_config(options: argparse.Namespace) -> dict[str, Any]:
-    """Build the part of the configuration that the check reads."""
-    if options.config and options.manifest:
-        raise InputError("Give either a manifest or --config, not both.")
-    if not options.config and not options.manifest:
-        raise InputError("Give a manifest (immunosep check manifest.tsv) or a configuration (--config my.yaml).")
-    from immunosep.config import defaults, load_config
-
-    if options.config:
-        config = load_config(*options.config)
-    else:
-        # Without a configuration: the trial's schedule, blinded, and only the tables named on the command line.
-        config = defaults()
-        config |= {"role": "blinded", "manifest": options.manifest, "sites": None, "layers": {}}
-        config["clinical"] = {"participants": None, "visits": None, "labels": None}
-        config["sealed"] = dict.fromkeys(config["sealed"])
-        config["data_root"] = str(Path(options.manifest).parent)
-    if options.clinical:
-        config["clinical"] |= {name: str(Path(options.clinical) / f"{name}.tsv") for name in ("participants", "visits")}
-    if options.sites:
-        config["sites"] = options.sites
-    if options.data_root:
-        config["data_root"] = options.data_root
-    return config
-
-
-def _explain(options: argparse.Namespace) -> int:
+def _explain(code: str | None) -> int:
     from immunosep.cells import nearest
     from immunosep.codes import CODES
 
-    if options.code is None:
-        for code, entry in CODES.items():
-            _say(f"{code:<24} {entry.severity:<8} {entry.title}")
+    if code is None:
+        for known, entry in CODES.items():
+            _say(f"{known:<24} {entry.severity:<8} {entry.title}")
         return 0
-    if options.code not in CODES:
-        near = nearest(options.code, CODES)
+    if code not in CODES:
+        near = nearest(code, CODES)
         raise InputError(
-            f"There is no code '{options.code}'."
+            f"There is no code '{code}'."
             + (f" Did you mean '{near}'?" if near else " `immunosep explain` lists all codes.")
         )
-    entry = CODES[options.code]
-    _say(f"{options.code} ({entry.severity}): {entry.title}\n\nWhy: {entry.why}\n\nTo mend: {entry.fix}")
+    entry = CODES[code]
+    _say(f"{code} ({entry.severity}): {entry.title}\n\nWhy: {entry.why}\n\nTo mend: {entry.fix}")
     return 0
 
 

@@ -530,6 +530,28 @@ CODES: dict[str, Code] = {
         "Nobody can tell whether samples are missing or were forgotten.",
         "Add rows; where nothing was collected, with collected=no and the reason.",
     ),
+    "label_in_one_batch": _error(
+        "level of a label lies in one batch only",
+        "The batch's technical shift and the label's biology cannot be told apart: a model may learn the batch and look "
+        "excellent.",
+        "Correct the batches if they are wrong. If they are right, assay some participants of that level again in another "
+        "batch, or accept it knowingly: intake.confounded_batch: warning.",
+    ),
+    "label_in_one_batch_allowed": _warning(
+        "level of a label lies in one batch only, and the configuration accepts it",
+        "The batch's technical shift and the label's biology cannot be told apart in this layer.",
+        "Do not take what separates this level in this layer for biology.",
+    ),
+    "batch_follows_label": _warning(
+        "batches follow a label",
+        "Cramér's V, corrected for chance, is above intake.cramers_v: part of the batch effect will pass for biology.",
+        "Look at results/intake/confounding.tsv; correct the batches if they are wrong, else adjust for batch and say so.",
+    ),
+    "batch_follows_design": _info(
+        "batches follow site, country or visit",
+        "Usual where samples are shipped together. Differences between sites or visits then hold the batch effect.",
+        "Nothing to do; results/intake/confounding.tsv has the numbers. Spread them over batches where you still can.",
+    ),
     # clinical tables
     "unknown_participant": _error(
         "participant is not in the participants table",
@@ -544,6 +566,21 @@ CODES: dict[str, Code] = {
     "under_age": _error(
         "randomised participant under 18", "The trial enrols adults.", "Correct the age, or randomised."
     ),
+    "late_drug": _warning(
+        "first dose 72 hours or more after sepsis",
+        "The protocol asks for the first dose within 72 hours: a deviation, kept in the intention-to-treat population.",
+        "Check the hours; if they are right, per_protocol is no.",
+    ),
+    "not_eligible": _error(
+        "randomised participant without an endotype of the trial",
+        "Only participants with MALS or immunoparalysis at screening may be randomised.",
+        "Check ferritin and HLA-DR in the classification table, and randomised in the participants table.",
+    ),
+    "endotype_unknown": _warning(
+        "randomised participant whose endotype cannot be determined",
+        "Without ferritin MALS cannot be excluded, and with a ferritin that is not high HLA-DR decides: no label follows.",
+        "Fill in the values of the screening; else the participant has no endotype in any analysis.",
+    ),
     "not_randomised": _error(
         "participant was not randomised and has data of the randomised",
         "Dosing, per-protocol status and allocation presuppose randomisation.",
@@ -553,6 +590,16 @@ CODES: dict[str, Code] = {
         "SOFA total is not the sum of its six components",
         "Total and components are given and disagree.",
         "Correct the wrong one; the total may be left empty.",
+    ),
+    "sofa_baseline_low": _warning(
+        "SOFA at baseline below 2",
+        "Sepsis means a SOFA of at least 2.",
+        "Check the score of day 1, or of day 0 where day 1 has none.",
+    ),
+    "visit_after_withdrawal": _warning(
+        "visit after withdrawal of consent",
+        "Values from after the withdrawal are not used.",
+        "Nothing to do for the analysis; remove the rows where consent demands it.",
     ),
     "day_after_death": _error(
         "day after death",

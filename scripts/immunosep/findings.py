@@ -13,6 +13,8 @@ from immunosep.codes import CODES
 SEVERITIES = ("error", "warning", "info")
 _LONGEST_VALUE = 60
 _ROWS_IN_TEXT = 12
+# Ranges of rows written into one line for a terminal; reports have every row.
+_SPANS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def as_text(findings: Iterable[Finding], *, shown: int | None = 20) -> str:
     findings
         In any order.
     shown
-        Findings of one kind that are written out; of the rest only the rows are named. None writes out all.
+        Different findings of one kind that are written out; of the rest only the rows are named. None writes out all.
     """
     ordered = in_order(findings)
     blocks = ["\n".join(_block(code, group, shown)) for code, group in _groups(ordered)]
@@ -153,30 +155,71 @@ def _groups(ordered: list[Finding]) -> list[tuple[str, list[Finding]]]:
 
 
 def _block(code: str, group: list[Finding], shown: int | None) -> Iterator[str]:
+    """Write the lines of one kind; what is said in the same words of many rows is said once."""
     documented = CODES[code]
     yield f"{documented.severity.upper()} {code}: {documented.title} ({len(group)})"
-    said = group if shown is None else group[:shown]
-    for item in said:
-        place = item.file + (f", line {item.row}" if item.row else "") + (f", {item.column}" if item.column else "")
-        value = f' "{item.value}"' if item.value else ""
-        hint = f' Did you mean "{item.suggestion}"?' if item.suggestion else ""
-        yield f"  {place}:{value} {item.problem}{'' if item.problem.endswith(('.', '?')) else '.'}{hint}"
-    rest = group[len(said) :]
-    for file in sorted({item.file for item in rest}):
-        yield f"  and {file}, lines {ranges(item.row for item in rest if item.file == file)}"
-    for fix in dict.fromkeys(item.fix for item in said):
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for item in group:
+        words = (item.file, item.sheet, item.column, item.value, item.problem, item.suggestion)
+        alike.setdefault(words, []).append(item)
+    said = list(alike.values())[:shown]
+    for items in said:
+        first = items[0]
+        value = f' "{first.value}"' if first.value else ""
+        hint = f' Did you mean "{first.suggestion}"?' if first.suggestion else ""
+        stop = "" if first.problem.endswith((".", "?")) else "."
+        yield f"  {_place(items)}:{value} {first.problem}{stop}{hint}"
+    rest = [item for items in list(alike.values())[len(said) :] for item in items]
+    for file, sheet in sorted({(item.file, item.sheet) for item in rest}):
+        rows = [item.row for item in rest if (item.file, item.sheet) == (file, sheet)]
+        yield f"  and {len(rows)} more in {_table(file, sheet)}{_lines(rows, bool(sheet))}"
+    for fix in dict.fromkeys(item.fix for items in said for item in items):
         yield f"  To mend: {fix}"
 
 
-def ranges(rows: Iterable[int]) -> str:
-    """Write every row, neighbours as a range: ``3, 5-9``."""
+def _place(items: list[Finding]) -> str:
+    """Say where the same stands: file, lines or cells, column."""
+    first = items[0]
+    if first.cell:
+        cells = ranges((item.row for item in items), first.cell.rstrip("0123456789"), most=_SPANS)
+        return f"{_table(first.file, first.sheet)}, {cells} ({first.column})"
+    column = f", {first.column}" if first.column else ""
+    return f"{_table(first.file, first.sheet)}{_lines((i.row for i in items), bool(first.sheet))}{column}"
+
+
+def _table(file: str, sheet: str) -> str:
+    return f"{file}, sheet {sheet}" if sheet else file
+
+
+def _lines(rows: Iterable[int], is_sheet: bool) -> str:
+    numbers = {row for row in rows if row}
+    if not numbers:
+        return ""
+    noun = ("row" if is_sheet else "line") + ("s" if len(numbers) > 1 else "")
+    return f", {noun} {ranges(numbers, most=_SPANS)}"
+
+
+def ranges(rows: Iterable[int], letters: str = "", *, most: int | None = None) -> str:
+    """Write rows, neighbours as a range: ``3, 5-9``; with a column's letters ``B3, B5-B9``.
+
+    Parameters
+    ----------
+    rows
+        Numbers, in any order.
+    letters
+        Written before each number.
+    most
+        Ranges that are written out; of the rest only the number of rows.
+    """
     spans: list[list[int]] = []
     for row in sorted(set(rows)):
         if spans and row == spans[-1][1] + 1:
             spans[-1][1] = row
         else:
             spans.append([row, row])
-    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in spans)
+    words = [f"{letters}{low}-{letters}{high}" if high > low else f"{letters}{low}" for low, high in spans[:most]]
+    left = sum(high - low + 1 for low, high in spans[len(words) :])
+    return ", ".join(words) + (f" and {left} more" if left else "")
 
 
 def row_list(rows: Iterable[int]) -> str:

@@ -66,7 +66,7 @@ def column_table(name: str) -> str:
         Markdown: column, what goes in, example, may be empty.
     """
     rows = [
-        (f"`{f['name']}`", _sentence(f["description"], _values(f)), _code(f.get("example", "")), _must(f))
+        (f"`{f['name']}`", _sentence(f["description"], accepted_values(f)), _code(f.get("example", "")), _must(f))
         for f in load_schema(name)["fields"]
     ]
     return markdown_table(("column", "what goes in", "example", "must be filled"), rows)
@@ -76,8 +76,8 @@ def _must(field: Mapping[str, Any]) -> str:
     return "always" if field.get("required") else ""
 
 
-def _values(field: Mapping[str, Any]) -> str:
-    """Say which values a column takes, where its description does not."""
+def accepted_values(field: Mapping[str, Any]) -> str:
+    """Say which values a column takes, where its description does not; words stand between backticks."""
     if field.get("enum"):
         return "One of " + ", ".join(_code(value) for value in field["enum"])
     if field.get("type") in ("integer", "number"):

@@ -3,7 +3,6 @@
 Parse time needs `load_libraries` only; the writers serve the rules of ``workflow/rules/intake.smk``.
 """
 
-import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,11 +10,15 @@ from typing import Any
 
 from immunosep.checks import Row, Table, check_file, columns_of
 from immunosep.clinical import Clinical, check_clinical, read_sites
+from immunosep.completeness import COLUMNS as COMPLETENESS_COLUMNS
+from immunosep.completeness import summarise, tabulate_completeness
+from immunosep.confounding import COLUMNS as CONFOUNDING_COLUMNS
+from immunosep.confounding import check_confounding, tabulate_confounding
 from immunosep.errors import InputError
 from immunosep.findings import Finding, as_json, as_text, errors, in_order
 from immunosep.manifest import Libraries, Library, build_libraries, library_records
 from immunosep.manifest_rules import check_across
-from immunosep.people_rules import check_against_participants, consent_limit
+from immunosep.people_rules import check_against_participants, follow_up
 from immunosep.row_rules import Surroundings, check_rows
 from immunosep.tombstones import check_withdrawn, require_finished
 
@@ -24,7 +27,6 @@ logger = logging.getLogger(__name__)
 _KEYS = ("library", "participant", "observation")
 _ADDED = ("country",)
 _REJECTED = ("library", "layer", "specimen", "participant", "visit_day", "reason")
-_COMPLETENESS = ("participant", "visit_day", "layer", "specimen", "status", "reason")
 
 
 ReadContents = Callable[[Table, Surroundings], None]
@@ -102,9 +104,12 @@ def _intake(
     findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people)])
     if errors(findings):
         return Libraries(), clinical, findings
-    limits = {key: consent_limit(row) for key, row in (people or {}).items()}
-    barred = {key: limit for key, limit in limits.items() if limit[0]}
-    return build_libraries(table, countries or {}, around.data_root, barred), clinical, findings
+    libraries = build_libraries(table, countries or {}, around.data_root, follow_up(people or {}))
+    followed = check_confounding(
+        _confounding(config, libraries, clinical), table.file, config["intake"]["confounded_batch"]
+    )
+    findings = in_order([*findings, *followed])
+    return (Libraries() if errors(findings) else libraries), clinical, findings
 
 
 def _raw_layers(config: Mapping[str, Any]) -> list[str]:
@@ -158,16 +163,13 @@ def write_library_table(config: Mapping[str, Any], layer: str, out: str | Path) 
     _write([library_row(lib) for lib in libraries.records(layer)], library_columns(), out)
 
 
-def write_intake_report(
-    config: Mapping[str, Any],
-    *,
-    libraries: str | Path,
-    rejected: str | Path,
-    completeness: str | Path,
-    json: str | Path,
-    html: str | Path,
+def write_sample_tables(
+    config: Mapping[str, Any], *, libraries: str | Path, rejected: str | Path, completeness: str | Path
 ) -> None:
-    """Write the tables and the report of the intake.
+    """Write which samples there are.
+
+    They depend on the manifest and, of the clinical tables, on randomisation, death and consent alone
+    (`Libraries.whole_digest`).
 
     Parameters
     ----------
@@ -178,8 +180,32 @@ def write_intake_report(
     rejected
         TSV of what was left out: library, layer, specimen, participant, visit_day, reason.
     completeness
-        TSV of every expected sample: participant, visit_day, layer, specimen (microbiome only), status (collected,
-        missing, not_expected), reason.
+        TSV of every expected sample; see `tabulate_completeness`.
+
+    Raises
+    ------
+    InputError
+        When the inputs have errors; then nothing is written.
+    """
+    index = load_libraries(config)
+    complete = tabulate_completeness(index, config["schedule"]["omics_days"])
+    _write([library_row(lib) for lib in index.records()], library_columns(), libraries)
+    _write(_left_out(index), _REJECTED, rejected)
+    _write(complete, COMPLETENESS_COLUMNS, completeness)
+    logger.info("%d libraries, %d left out", len(index), len(index.rejected))
+
+
+def write_intake_report(
+    config: Mapping[str, Any], *, confounding: str | Path, json: str | Path, html: str | Path
+) -> None:
+    """Write the report of the intake, and what the batches follow.
+
+    Parameters
+    ----------
+    config
+        Validated configuration.
+    confounding
+        TSV of batch, plate and run against design and labels; see `tabulate_confounding`.
     json, html
         The findings and the counts, for programs and for people.
 
@@ -191,93 +217,44 @@ def write_intake_report(
     from immunosep.intake_page import render_page
     from immunosep.io import atomic_path, write_json
 
+    require_finished(config)
     index, clinical, findings = _intake(config)
     _stop_on_errors(findings)
-    complete = tabulate_completeness(index, clinical, config["schedule"]["omics_days"])
-    out = [{name: _text(getattr(r, name)) for name in _REJECTED} for r in index.rejected]
-    summary = summarise(index, complete)
-    _write([library_row(lib) for lib in index.records()], library_columns(), libraries)
-    _write(out, _REJECTED, rejected)
-    _write(complete, _COMPLETENESS, completeness)
-    write_json({**as_json(findings), "summary": summary}, json)
+    summary = summarise(index, tabulate_completeness(index, config["schedule"]["omics_days"]))
+    _write(_confounding(config, index, clinical), CONFOUNDING_COLUMNS, confounding)
+    unseen = [name for name, levels in _labels(clinical).items() if levels is None]
+    unchecked = [f"{_unseen(config)}: batches were not compared with {' and '.join(unseen)}."] if unseen else []
+    write_json({**as_json(findings), "summary": summary, "unchecked": unchecked}, json)
     with atomic_path(html) as temporary:
-        temporary.write_text(render_page(findings, summary, out), encoding="utf-8")
-    logger.info("%d libraries, %d left out, %d findings", len(index), len(out), len(findings))
+        page = render_page(findings, summary, _left_out(index), unchecked=unchecked)
+        temporary.write_text(page, encoding="utf-8")
+    logger.info("%d libraries, %d left out, %d findings", len(index), len(index.rejected), len(findings))
 
 
-def tabulate_completeness(index: Libraries, clinical: Clinical, days: Iterable[int]) -> list[Row]:
-    """Say of every expected sample whether it is there, and why not.
-
-    Parameters
-    ----------
-    index
-        Libraries, and what was left out.
-    clinical
-        Participants; the randomised ones are expected at every visit.
-    days
-        Visit days of the schedule.
-
-    Returns
-    -------
-    list of dict
-        participant, visit_day, layer, specimen (of the microbiome), status (collected, missing, not_expected),
-        reason (the manifest's, the consent's, ``died``, or ``no_row`` where nothing is known).
-    """
-    samples = [lib for lib in index.records() if lib.participant]
-    rejected = {_slot(r): r.reason for r in index.rejected if r.participant}
-    present = {_slot(lib) for lib in samples}
-    kinds = sorted({slot[2:] for slot in (*present, *rejected)})
-    records = {f"{site}-{code}": row for (site, code), row in (clinical.participants or {}).items()}
-    randomised = {name for name, row in records.items() if row["randomised"] == "yes"}
-    people = sorted(randomised | {slot[0] for slot in present} | {slot[0] for slot in rejected})
-    rows = []
-    for participant in people:
-        death = records.get(participant, {}).get("death_day", "")
-        for day in sorted(days):
-            for layer, specimen in kinds:
-                slot = (participant, day, layer, specimen)
-                status, reason = "missing", rejected.get(slot, "no_row")
-                if slot in present:
-                    status, reason = "collected", ""
-                elif death.isdigit() and day > int(death):
-                    status, reason = "not_expected", "died"
-                elif reason in ("withdrawn", "erase", "deferred_pending"):
-                    status = "not_expected"
-                values = (participant, str(day), layer, specimen, status, reason)
-                rows.append(dict(zip(_COMPLETENESS, values, strict=True)))
-    return rows
+def _labels(clinical: Clinical) -> dict[str, Mapping[str, str] | None]:
+    """Levels of the sealed labels by participant; None where the role does not see them."""
+    endotypes, arms = clinical.endotypes, clinical.allocation
+    return {
+        "endotype": None
+        if endotypes is None
+        else {f"{site}-{code}": level for (site, code), level in endotypes.items()},
+        "arm": None if arms is None else {f"{row['site']}-{row['participant_code']}": row["arm"] for row in arms},
+    }
 
 
-def _slot(item: Any) -> tuple[str, int, str, str]:
-    """Key of an expected sample; the specimen counts for the microbiome only."""
-    return item.participant, item.visit_day, item.layer, item.specimen if item.layer == "microbiome" else ""
+def _unseen(config: Mapping[str, Any]) -> str:
+    if config["clinical"].get("labels"):
+        return "with a ready label table no sealed table is opened"
+    return f"the role {config['role']} does not see every label"
 
 
-def summarise(index: Libraries, completeness: Iterable[Row]) -> dict[str, dict[str, int]]:
-    """Count libraries, participants, controls and gaps of each layer (the microbiome by body site)."""
-    summary: dict[str, dict[str, int]] = {}
-    people: dict[str, set[str]] = {}
+def _confounding(config: Mapping[str, Any], index: Libraries, clinical: Clinical) -> list[Row]:
+    threshold = float(config["intake"]["cramers_v"])
+    return tabulate_confounding(index.records(), _labels(clinical), threshold=threshold, unseen=_unseen(config))
 
-    @functools.cache
-    def entry(name: str) -> dict[str, int]:
-        return summary.setdefault(
-            name, dict.fromkeys(("samples", "participants", "controls", "left_out", "missing"), 0)
-        )
 
-    for lib in index.records():
-        is_sample = lib.sample_type == "sample"
-        name = lib.modality if is_sample else lib.layer
-        entry(name)["samples" if is_sample else "controls"] += 1
-        if is_sample:
-            people.setdefault(name, set()).add(lib.participant)
-    for name, members in people.items():
-        entry(name)["participants"] = len(members)
-    for item in index.rejected:
-        entry(f"{item.layer}_{item.specimen}" if item.layer == "microbiome" else item.layer)["left_out"] += 1
-    for row in completeness:
-        if row["status"] == "missing":
-            entry("_".join(filter(None, (row["layer"], row["specimen"]))))["missing"] += 1
-    return dict(sorted(summary.items()))
+def _left_out(index: Libraries) -> list[Row]:
+    return [{name: _text(getattr(r, name)) for name in _REJECTED} for r in index.rejected]
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,7 @@ from immunosep import checks
 from immunosep.cells import cell_judge
 from immunosep.checks import check_table, columns_of, load_schema
 from immunosep.codes import CODES
-from immunosep.findings import as_json, as_text, exit_code, finding, printable
+from immunosep.findings import as_json, as_text, exit_code, finding, printable, ranges
 from immunosep.sheet import parse_sheet, read_sheet
 from support.trial import Trial, codes
 
@@ -181,7 +181,7 @@ def test_yes_and_no_are_suggested(value, suggestion):
 def test_schemas_are_closed_and_documented(name):
     schema = load_schema(name)
     known = {"name", "type", "format", "required", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum"}
-    known |= {"unitOf", "thousands", "description", "example"}
+    known |= {"unitOf", "thousands", "layers", "description", "example"}
     names = columns_of(name)
     assert len(set(names)) == len(names)
     assert set(schema.get("primaryKey", [])) <= set(names)
@@ -213,12 +213,32 @@ def test_exit_codes():
     assert [exit_code(f) for f in ([], [info], [info, warning], [finding("no_rows", "t"), warning])] == [0, 0, 1, 2]
 
 
-def test_many_findings_of_a_kind_are_one_block():
-    text = as_text([finding("no_rows", "t.tsv", row, "c", "v") for row in range(2, 102)], shown=3)
+def test_a_hundred_findings_in_the_same_words_are_one_line():
+    text = as_text([finding("no_rows", "t.tsv", row, "c", "v", "p") for row in (*range(2, 101), 200)])
+    assert '  t.tsv, lines 2-100, 200, c: "v" p.\n' in text
+    assert text.count("To mend") == 1
+    assert "100 error(s), 0 warning(s), 0 note(s)." in text
+
+
+def test_of_many_different_findings_the_rest_is_named_by_rows():
+    text = as_text([finding("no_rows", "t.tsv", row, "c", f"v{row}") for row in range(2, 102)], shown=3)
     assert text.count("ERROR no_rows") == 1
     assert text.count("To mend") == 1
-    assert "lines 5-101\n" in text
-    assert "100 error(s), 0 warning(s), 0 note(s)." in text
+    assert "  and 97 more in t.tsv, lines 5-101\n" in text
+
+
+def test_cells_of_a_workbook_are_named_by_address():
+    found = [
+        dataclasses.replace(finding("no_rows", "t.xlsx", row, "site", "v", "p"), sheet="visits", cell=f"B{row}")
+        for row in (3, 4, 5, 9)
+    ]
+    assert '  t.xlsx, sheet visits, B3-B5, B9 (site): "v" p.\n' in as_text(found)
+
+
+def test_ranges():
+    assert ranges([5, 3, 4, 9, 9]) == "3-5, 9"
+    assert ranges(range(1, 100, 2), most=2) == "1, 3 and 48 more"
+    assert ranges([]) == ""
 
 
 def test_values_cannot_act_on_a_terminal():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from immunosep import cli
@@ -34,7 +35,11 @@ def call(trial, *more):
 
 def test_clean_trial(trial, capsys):
     assert cli.main(call(trial)) == 0
-    assert capsys.readouterr().out == "No mistakes found.\n"
+    out = capsys.readouterr().out
+    assert out.startswith("No mistakes found.\n\nNot checked:\n")
+    assert "sealed tables" in out
+    assert "--deep" in out
+    assert "--clinical" not in out
 
 
 def test_warnings_only(trial):
@@ -100,9 +105,110 @@ def test_mistaken_calls_are_told_without_traceback(arguments, capsys, tmp_path, 
     assert capsys.readouterr().err
 
 
-def test_json_into_a_folder_that_does_not_exist(trial, capsys):
-    assert cli.main(call(trial, "--json", str(trial.folder / "none" / "x.json"))) == 2
-    assert "No such file" in capsys.readouterr().err
+def test_report_and_json_are_written_with_errors_too(trial, capsys):
+    trial.manifest[3]["specimen"] = "wholeblood"
+    trial.write_tables()
+    folder = trial.folder / "new" / "folder"
+    page, data = folder / "check.html", folder / "check.json"
+    assert cli.main(call(trial, "--report", str(page), "--json", str(data))) == 2
+    text = page.read_text(encoding="utf-8")
+    assert "wholeblood" in text
+    assert "whole_blood" in text
+    assert "--deep" in text
+    assert any("--deep" in sentence for sentence in json.loads(data.read_text())["not_checked"])
+
+
+def test_json_where_none_can_be_written(trial, capsys):
+    assert cli.main(call(trial, "--json", str(trial.folder / "manifest.tsv" / "x.json"))) == 2
+    assert "cannot be read or written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--report", "--json"])
+@pytest.mark.parametrize("name", ["manifest.tsv", "sites.tsv", "clinical/../clinical/visits.tsv"])
+def test_a_report_never_replaces_an_input(trial, capsys, option, name):
+    before = (trial.folder / name).read_bytes()
+    assert cli.main(call(trial, option, str(trial.folder / name))) == 2
+    assert (trial.folder / name).read_bytes() == before
+    assert "input" in capsys.readouterr().err
+
+
+def test_report_and_json_need_two_names(trial, capsys):
+    target = str(trial.folder / "x")
+    assert cli.main(call(trial, "--report", target, "--json", target)) == 2
+    assert "same file" in capsys.readouterr().err
+
+
+def test_what_was_not_given_is_said(trial, capsys):
+    assert cli.main(["check", trial.config["manifest"], "--no-files"]) == 0
+    out = capsys.readouterr().out
+    for word in ("participants and visits", "--clinical", "--sites", "--no-files"):
+        assert word in out
+
+
+def test_sites_of_the_clinical_folder_are_used(trial, capsys):
+    (trial.folder / "sites.tsv").rename(trial.folder / "clinical" / "Sites.TSV")
+    trial.manifest[3]["site"] = "RO66"
+    trial.write_tables()
+    (trial.folder / "sites.tsv").unlink()
+    assert cli.main(["check", trial.config["manifest"], "--clinical", str(trial.folder / "clinical")]) == 2
+    assert "unknown_site" in capsys.readouterr().out
+
+
+def test_clinical_folder_without_tables_or_with_two_of_a_name(trial, capsys):
+    (trial.folder / "empty").mkdir()
+    for folder in ("none", "empty"):
+        assert cli.main(["check", trial.config["manifest"], "--clinical", str(trial.folder / folder)]) == 2
+    (trial.folder / "clinical" / "visits.csv").write_text("site,participant_code\n")
+    assert cli.main(call(trial)) == 2
+    assert "visits.csv and visits.tsv" in capsys.readouterr().err
+
+
+def convert(path, kind):
+    """Write a TSV in another format; return the new path."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    path.unlink()
+    target = path.with_suffix(".xlsx" if kind == "xlsx" else ".csv" if kind in ",;" else ".txt")
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append([cell or None for cell in row])
+        book.save(target)
+    elif kind == "utf-16":
+        target.write_text("\r\n".join("\t".join(row) for row in rows), encoding="utf-16")
+    else:
+        target.write_text("\n".join(kind.join(row) for row in rows), encoding="utf-8-sig" if kind == ";" else "utf-8")
+    return target
+
+
+@pytest.mark.parametrize("kind", [",", ";", "utf-16", "xlsx"])
+def test_every_format_gives_the_same_findings(trial, kind):
+    trial.participants[0]["infection"] = trial.participants[1]["infection"] = "CAP"
+    trial.manifest[3]["specimen"] = "wholeblood"
+    trial.visits[1]["sofa_total"] = "25"
+    trial.write_tables()
+    files = [trial.folder / name for name in ("manifest.tsv", "sites.tsv")]
+    files += [trial.folder / "clinical" / f"{name}.tsv" for name in ("participants", "visits")]
+    out = trial.folder / "x.json"
+
+    def findings(manifest, sites):
+        words = ["check", str(manifest), "--clinical", str(trial.folder / "clinical"), "--sites", str(sites)]
+        assert cli.main([*words, "--json", str(out)]) == 2
+        return [
+            (f["code"], f["row"], f["column"], f["value"])
+            for f in json.loads(out.read_text(encoding="utf-8"))["findings"]
+            if f["severity"] == "error"
+        ]
+
+    before = findings(*files[:2])
+    assert before == [("not_allowed", 5, "specimen", "wholeblood"), ("out_of_range", 3, "sofa_total", "25")]
+    assert findings(*[convert(path, kind) for path in files][:2]) == before
+
+
+def test_explain_from_check(capsys):
+    assert cli.main(["check", "--explain", "code_leading_zero"]) == 0
+    assert "Why:" in capsys.readouterr().out
+    assert cli.main(["check", "--explain", "code_leading_zeros"]) == 2
+    assert "Did you mean 'code_leading_zero'?" in capsys.readouterr().err
 
 
 def test_unknown_argument_is_refused_except_for_snakemake(capsys):
