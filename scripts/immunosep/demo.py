@@ -3,21 +3,18 @@
 Every step does nothing where its result is already there, so that a second run ends at once and says so.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from immunosep.config import load_config
-from immunosep.errors import InputError
-from immunosep.launch import BASE_CONFIG, PROJECT_ROOT, call_snakemake
+from immunosep.launch import BASE_CONFIG, PROJECT_ROOT, call_snakemake, only_run
 from immunosep.provenance import code_fingerprint
 from immunosep.report import build_report
 from immunosep.sealed import sealed_folder
@@ -51,7 +48,7 @@ def main(cores: int, configfile: Path = DEMO_CONFIG, snakemake_options: Sequence
         When another run holds this folder.
     """
     config = load_config(BASE_CONFIG, configfile)
-    with _only_run(Path(".snakemake")):
+    with only_run(Path(".snakemake")):
         cohort = make_cohort(config, Path(config["data_root"]))
         _say(f"1/3 Cohort: {cohort}")
         _say("2/3 Workflow: every job is listed as it runs; logs/ holds their logs.")
@@ -115,18 +112,6 @@ def make_cohort(config: dict[str, Any], folder: Path) -> str:
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return f"written to {folder}."
-
-
-@contextmanager
-def _only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock for the time of the block."""
-    folder.mkdir(exist_ok=True)
-    with (folder / "immunosep.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError("Another run works in this folder. Wait for it to end, or stop it.") from None
-        yield
 
 
 def _memory_mb() -> int:

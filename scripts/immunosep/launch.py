@@ -1,12 +1,15 @@
 """How the commands of this project call Snakemake on its workflow."""
 
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from immunosep.config import SCHEMA_PATH
+from immunosep.errors import InputError
 
 PROJECT_ROOT = SCHEMA_PATH.parents[2]
 BASE_CONFIG = PROJECT_ROOT / "config" / "config.yaml"
@@ -34,6 +37,24 @@ def call_snakemake(configfile: Path, options: Sequence[str]) -> int:
     command = [sys.executable, "-W", QUIET, "-m", "snakemake"]
     command += ["--snakefile", snakefile, "--configfile", str(configfile), *options]
     return subprocess.run(command, check=False).returncode
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock for the time of the block.
+
+    Raises
+    ------
+    InputError
+        When another run of this project holds it.
+    """
+    folder.mkdir(exist_ok=True)
+    with (folder / "immunosep.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError("Another run works in this folder. Wait for it to end, or stop it.") from None
+        yield
 
 
 def find_own_tools() -> None:

@@ -201,6 +201,10 @@ class Scanner:
         if self.watch.general:
             yield from self._general(part)
 
+    def holds(self, data: bytes) -> bool:
+        """Whether a piece of text holds a code or a person of the watchlist."""
+        return any(True for _ in self._codes(Part("", data)))
+
     def name(self, name: str) -> Iterator[Leak]:
         """Yield the leaks in the name of a file, also where Snakemake wrote it in base64."""
         for text in (name, *_decoded(name)):

@@ -1,0 +1,172 @@
+"""One participant in files: which codes are theirs, where they stand, and how their rows are taken out of a table."""
+
+import codecs
+import gzip
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from immunosep.scan import Scanner, Watchlist
+from immunosep.sheet import read_sheet
+
+_FILE_COLUMNS: Final = ("fastq_1", "fastq_2")
+_SEPARATORS: Final = (b"\t", b";", b",")
+_WIDE_TEXT: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the input tables say of a participant.
+
+    Attributes
+    ----------
+    site, code
+        Site and participant code.
+    codes
+        The participant's code and those of their tubes.
+    shared
+        Those of the codes that other people have as well; they count only beside the site.
+    layers
+        Layers with samples of theirs.
+    files
+        Raw files that are theirs alone, relative to the data folder.
+    tables
+        Table of the vendor, relative to the data folder -> names of their samples in it.
+    """
+
+    site: str
+    code: str
+    codes: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    tables: Mapping[str, tuple[str, ...]] | None = None
+
+    def scanner(self) -> Scanner:
+        """Return a scanner that finds this participant and nothing else."""
+        site = self.site.encode()
+        return Scanner(
+            Watchlist(
+                codes=frozenset(code.encode() for code in self.codes if code not in self.shared),
+                people=frozenset((site, code.encode()) for code in self.codes),
+                general=False,
+            )
+        )
+
+
+def find_person(config: Mapping[str, Any], site: str, code: str) -> Person:
+    """Gather from the manifest and the clinical tables what belongs to a participant.
+
+    Tables with mistakes are read as well as they can be, and one that is not there is passed over: a withdrawal must
+    not wait for a clean manifest.
+    """
+    owners: dict[str, set[tuple[str, str]]] = {code: {(site, code)}}
+    layers, files, others = set(), set(), set()
+    tables: dict[str, set[str]] = {}
+    for row in _rows(config["manifest"]):
+        owner = (row.get("site", ""), row.get("participant_code", "") or row.get("sample_code", ""))
+        named = {row[column] for column in _FILE_COLUMNS if row.get(column)}
+        for own in {owner[1], row.get("sample_code", "")} - {""}:
+            owners.setdefault(own, set()).add(owner)
+        if owner != (site, code):
+            others |= named
+            continue
+        layers.add(row.get("layer", ""))
+        files |= named
+        if row.get("table"):
+            (tables.setdefault(row["table"], set()) if row.get("table_id") else files).add(
+                row.get("table_id") or row["table"]
+            )
+    for path in (config["clinical"]["participants"], config["clinical"]["visits"]):
+        for row in _rows(path):
+            if row.get("participant_code"):
+                owners.setdefault(row["participant_code"], set()).add((row.get("site", ""), row["participant_code"]))
+    mine = sorted(own for own, people in owners.items() if (site, code) in people)
+    return Person(
+        site,
+        code,
+        tuple(mine),
+        tuple(own for own in mine if len(owners[own]) > 1),
+        tuple(sorted(layers - {""})),
+        tuple(sorted(files - others)),
+        {table: tuple(sorted(ids)) for table, ids in sorted(tables.items())},
+    )
+
+
+def _rows(path: str | None) -> Iterator[dict[str, str]]:
+    if path and Path(path).is_file():
+        sheet = read_sheet(path)
+        for row in sheet.rows:
+            yield dict(zip(sheet.header, row, strict=False))
+
+
+def without_person(data: bytes, person: Person, ids: Iterable[str] = ()) -> tuple[bytes, int]:
+    """Take a participant out of a text table: their rows, and, where columns stand for samples, their columns.
+
+    Parameters
+    ----------
+    data
+        Content of the table, plain or packed by gzip. Every other byte stays as it is.
+    person
+        The participant.
+    ids
+        Names of their samples in this table.
+
+    Returns
+    -------
+    bytes
+        The table without them.
+    int
+        Rows and columns taken out; 0 where the participant is not in it, or where it is no table that this can edit.
+    """
+    if data.startswith(b"\x1f\x8b"):
+        plain, taken = without_person(gzip.decompress(data), person, ids)
+        return (gzip.compress(plain, mtime=0) if taken else data), taken
+    for mark in _WIDE_TEXT:
+        if data.startswith(mark):
+            plain, taken = without_person(data.decode("utf-16").encode(), person, ids)
+            return (plain.decode().encode("utf-16") if taken else data), taken
+    if b"\x00" in data or not data.strip():
+        return data, 0
+    header, *lines = data.splitlines(keepends=True)
+    separator = next((s for s in _SEPARATORS if s in header), b"\t")
+    scanner, wanted = person.scanner(), {name.encode() for name in ids}
+    names = _cells(header, separator)
+    theirs = _row_test(names, person, scanner, wanted)
+    kept = [line for line in lines if not theirs(line, separator)]
+    taken = len(lines) - len(kept)
+    columns = {index for index, name in enumerate(names) if name in wanted or scanner.holds(name)}
+    if columns:
+        taken += len(columns)
+        header, *kept = (_without_columns(line, separator, columns) for line in (header, *kept))
+    return b"".join((header, *kept)), taken
+
+
+def _cells(line: bytes, separator: bytes) -> list[bytes]:
+    return [cell.strip(b'"') for cell in line.rstrip(b"\r\n").split(separator)]
+
+
+def _row_test(names: list[bytes], person: Person, scanner: Scanner, ids: set[bytes]) -> Any:
+    """Return how to tell the participant's rows: by name, by site and code in their columns, by the sample's name."""
+    site_at = names.index(b"site") if b"site" in names else None
+    codes_at = [names.index(name) for name in (b"sample_code", b"participant_code") if name in names]
+    site, codes = person.site.encode(), {code.encode() for code in person.codes}
+
+    def theirs(line: bytes, separator: bytes) -> bool:
+        if scanner.holds(line):
+            return True
+        cells = _cells(line, separator)
+        if ids.intersection(cells):
+            return True
+        if site_at is None or len(cells) != len(names) or cells[site_at] != site:
+            return False
+        return any(cells[index] in codes for index in codes_at)
+
+    return theirs
+
+
+def _without_columns(line: bytes, separator: bytes, columns: set[int]) -> bytes:
+    end = line[len(line.rstrip(b"\r\n")) :]
+    cells = line.rstrip(b"\r\n").split(separator)
+    return separator.join(cell for index, cell in enumerate(cells) if index not in columns) + end

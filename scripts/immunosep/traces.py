@@ -1,0 +1,167 @@
+"""Where a participant is in the folder of a run and in its input files."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from immunosep.outputs import find_output
+from immunosep.person import Person, without_person
+from immunosep.scan import Scanner, files_below, scan_file
+from immunosep.surrogates import PROJECT_ROOT
+from immunosep.tombstones import withdrawals
+
+MANAGED: Final = ("results", "logs", "benchmarks", ".snakemake")
+# Environments of the tools; no run writes into them.
+_TOOLS: Final = (".snakemake/conda", ".snakemake/conda-archive", ".snakemake/singularity")
+# Reads of other libraries: large, and under a name that says whose they are.
+_READS: Final = (".fastq.gz", ".fq.gz", ".bam", ".bai", ".tbi")
+_TABLES: Final = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
+
+
+class Traces(NamedTuple):
+    """Files to be deleted, by kind; paths relative to the folder of the run, each once.
+
+    Attributes
+    ----------
+    libraries
+        Files about the participant's own libraries.
+    cohort
+        Results that were computed with the participant.
+    logs
+        Logs and benchmarks.
+    records
+        Snakemake's records and logs.
+    """
+
+    libraries: list[str]
+    cohort: list[str]
+    logs: list[str]
+    records: list[str]
+
+    def paths(self) -> list[str]:
+        """All of them."""
+        return [path for kind in self for path in kind]
+
+
+def find_traces(root: Path, person: Person, *, computed: bool = True) -> Traces:
+    """Find every file of a run that is about a participant or was computed with them.
+
+    Parameters
+    ----------
+    root
+        Folder of the run.
+    person
+        The participant.
+    computed
+        Also the results that were computed with them and do not name them.
+
+    Notes
+    -----
+    A result of the cohort, or of a layer with samples of theirs, counts whether or not it names them; so does a file
+    that the table of outputs does not know. Results of nobody (references), of other libraries and of other layers
+    stay, unless the participant is found in them.
+    """
+    scanner = person.scanner()
+    traces = Traces([], [], [], [])
+    for path in _managed(root):
+        place = path.relative_to(root).as_posix()
+        top = place.partition("/")[0]
+        if any(True for _ in scanner.name(place)):
+            kind = {"results": traces.libraries, ".snakemake": traces.records}.get(top, traces.logs)
+            kind.append(place)
+        elif top == "results":
+            with_them = computed and _computed_with(place.removeprefix("results/"), person)
+            if with_them or _holds(scanner, path, place):
+                traces.cohort.append(place)
+        elif _holds(scanner, path, place):
+            (traces.records if top == ".snakemake" else traces.logs).append(place)
+    return traces
+
+
+def _managed(root: Path) -> Iterator[Path]:
+    for top in MANAGED:
+        if (root / top).is_dir():
+            for path in files_below(root / top):
+                if not path.relative_to(root).as_posix().startswith(_TOOLS):
+                    yield path
+
+
+def _computed_with(place: str, person: Person) -> bool:
+    found = find_output(place)
+    if found is None:
+        return True
+    output, words = found
+    if output.scope == "layer":
+        return words.get("layer", place.partition("/")[0]) in person.layers
+    return output.scope == "cohort"
+
+
+def _holds(scanner: Scanner, path: Path, place: str) -> bool:
+    if place.endswith(_READS):
+        return False
+    return any(True for _ in scan_file(scanner, path, place))
+
+
+class InputTraces(NamedTuple):
+    """Where a participant is in the inputs.
+
+    Attributes
+    ----------
+    tables
+        Text tables with rows (or columns) of theirs -> names of their samples in it.
+    raw
+        Files that are theirs alone.
+    other
+        Files that hold them and can be edited by their maker only.
+    """
+
+    tables: dict[str, tuple[str, ...]]
+    raw: list[str]
+    other: list[str]
+
+    def paths(self) -> list[str]:
+        """All of them."""
+        return [*self.tables, *self.raw, *self.other]
+
+
+def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
+    """Find a participant in the input tables, the sealed ones included, and among the raw files.
+
+    Sealed tables are searched as bytes; nothing of them is shown, whatever the role.
+    """
+    scanner = person.scanner()
+    data_root = Path(config["data_root"])
+    named = {str(data_root / table): ids for table, ids in (person.tables or {}).items()}
+    raw = {str(data_root / file) for file in person.files if (data_root / file).is_file()}
+    found = InputTraces({}, sorted(raw), [])
+    seen = set(raw)
+    for path in [*_input_tables(config), *map(Path, named), *_below(data_root, config)]:
+        place = str(path)
+        if place in seen or not path.is_file():
+            continue
+        seen.add(place)
+        if place not in named and any(True for _ in scanner.name(path.name)):
+            found.raw.append(place)
+        elif place.endswith(_TABLES) and without_person(path.read_bytes(), person, named.get(place, ()))[1]:
+            found.tables[place] = named.get(place, ())
+        elif _holds(scanner, path, path.name):
+            found.other.append(place)
+    found.raw.sort()
+    return found
+
+
+def _input_tables(config: Mapping[str, Any]) -> Iterator[Path]:
+    paths = [config["manifest"], *config["clinical"].values()]
+    paths += [path for name, path in config["sealed"].items() if name != "record"]
+    paths += [layer.get("matrix") for layer in config["layers"].values()]
+    yield from (Path(path) for path in paths if isinstance(path, str) and path)
+
+
+def _below(data_root: Path, config: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files of the data folder; nothing where that is a folder around the project or the run itself."""
+    top = data_root.resolve()
+    around = (PROJECT_ROOT, Path.cwd().resolve(), withdrawals(config).folder.resolve())
+    if top.is_dir() and not any(folder.is_relative_to(top) for folder in around):
+        for path in files_below(data_root):
+            if path.is_file() and not path.is_symlink():
+                yield path
