@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from immunosep.config import check_config, defaults, load_config, load_schema, overlay, require_inputs
+from immunosep.config import (
+    check_config,
+    defaults,
+    feature_filters,
+    load_config,
+    load_schema,
+    overlay,
+    require_inputs,
+)
 from immunosep.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -145,3 +153,15 @@ def test_an_input_that_is_named_is_there(files, changes, raw_layers, expected):
     else:
         with pytest.raises(InputError, match=re.escape(expected)):
             require_inputs(config, raw_layers)
+
+
+def test_filters_of_features_are_options_of_their_layers_and_fit_the_transformers():
+    from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues
+
+    config = check_config({"layers": {"atac": {"min_cpm": 3}}})
+    filters = feature_filters(config)
+    assert filters["atac"] == {"min_cpm": 3, "min_fraction": 0.1}
+    kinds = {"rna": LogCpm, "atac": LogCpm, "proteome": MeasuredValues, "microbiome": LogRatios}
+    assert filters.keys() == kinds.keys()
+    for layer, kind in kinds.items():
+        assert filters[layer].items() <= kind(**filters[layer]).get_params().items()

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from immunosep.errors import InputError
+from immunosep.figures.embedding import read_modality
 from immunosep.integration.assemble import assemble, read_h5mu, read_layer, to_observations, write_h5mu
+from immunosep.integration.steps import assemble_layers
 
 
 def layer(observations, suffix="rna", libraries=None, **obs):
@@ -109,3 +111,15 @@ def test_microbiome_splits_by_body_site(tmp_path):
     parts = read_layer(tmp_path / "microbiome.h5ad", "microbiome")
     assert list(parts) == ["microbiome_nares", "microbiome_oral"]
     assert all(part.obs_names.tolist() == ["GR01-012345678-D01"] for part in parts.values())
+
+
+def test_the_joint_file_holds_the_features_that_the_cohort_kept_and_the_layer_all(tmp_path):
+    data = layer(["GR01-012345678-D01", "GR02-012345678-D01"])
+    data.var["kept"] = [True, False, True]
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    assemble_layers(
+        matrices=[tmp_path / "rna.h5ad"], modalities=["rna"], labels_path=None, joined_path=tmp_path / "m.h5mu"
+    )
+    assert read_h5mu(tmp_path / "m.h5mu").mod["rna"].var_names.tolist() == ["a", "c"]
+    assert read_layer(tmp_path / "rna.h5ad", "rna")["rna"].n_vars == 3
+    assert read_modality(str(tmp_path / "rna.h5ad"), "rna").var_names.tolist() == ["a", "c"]

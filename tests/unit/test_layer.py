@@ -1,10 +1,19 @@
 """Shared parts of the layers: obs of passing libraries, flags of features, long metrics."""
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
-from immunosep.layer import drug_symbols, has_symbol, metric_table, passing_obs
+from immunosep.layer import (
+    common_enough,
+    counts_per_million,
+    drug_symbols,
+    has_symbol,
+    kept_features,
+    metric_table,
+    passing_obs,
+)
 
 
 def libraries():
@@ -60,3 +69,24 @@ def test_joint_symbols_are_flagged_by_their_parts():
 def test_drug_analytes_are_told_by_kind():
     table = pd.DataFrame({"symbol": ["IFNG", "CXCL9"], "kind": ["protein", "transcript"]})
     assert drug_symbols(table, "protein") == {"IFNG"}
+
+
+def test_the_cohorts_features_are_those_its_filter_kept():
+    data = anndata.AnnData(np.ones((2, 3)), var=pd.DataFrame({"kept": [True, False, True]}, index=["a", "b", "c"]))
+    assert kept_features(data).var_names.tolist() == ["a", "c"]
+    assert kept_features(data[:, ["b"]]).n_vars == 0
+    ready = anndata.AnnData(np.ones((2, 3)))
+    assert kept_features(ready) is ready
+
+
+def test_common_enough_is_a_quotient_and_asks_for_one_sample_at_least():
+    present = np.zeros((100, 3), dtype=bool)
+    present[:55, 0], present[:54, 1] = True, True
+    assert common_enough(present, 0.55).tolist() == [True, False, False]
+    assert common_enough(present, 0).tolist() == [True, True, False]
+    assert common_enough(present[:0], 0.5).tolist() == [False] * 3
+
+
+def test_counts_per_million_of_an_empty_library_are_zero():
+    counts = np.array([[1, 3], [0, 0]])
+    assert counts_per_million(counts, counts.sum(axis=1, keepdims=True)).tolist() == [[250_000, 750_000], [0, 0]]
