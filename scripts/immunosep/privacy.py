@@ -1,40 +1,94 @@
-"""Recognise personal data and treatment in table headers and cells; nothing personal is ever printed in full.
+"""Recognise personal data and treatment in headers, cells, file names and read names.
 
 Recognition by name and form finds the accidents (a column left in an export, a date for a day); it is no proof of
-absence.
+absence. Every function looks at a text once, in time proportional to its length, whatever stands in it.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
 
 from immunosep.findings import mask
-
-__all__ = ["column_risk", "mask", "value_risk"]
-
-_PERSONAL = {
-    "name", "names", "surname", "firstname", "lastname", "forename", "initials", "initial", "dob", "birth", "birthdate",
-    "birthday", "born", "date", "dates", "datetime", "timestamp", "mrn", "ssn", "amka", "insurance", "passport",
-    "email", "mail", "phone", "telephone", "tel", "mobile", "fax", "address", "street", "postcode", "zip", "zipcode",
-    "city", "comment", "comments", "note", "notes", "remark", "remarks", "freetext", "text", "pregnant", "pregnancy",
-    "hiv", "ethnicity", "race", "religion", "occupation", "physician", "doctor", "nurse",
-}  # fmt: skip
-_TREATMENT = {
-    "arm", "arms", "treatment", "treatments", "treat", "treated", "trt", "drug", "drugs", "anakinra", "kineret",
-    "interferon", "ifn", "ifng", "rhifn", "imukin", "placebo", "dose", "doses", "dosage", "allocation", "allocated",
-    "assignment", "unblinded", "unblinding", "therapy",
-}  # fmt: skip
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]{2,}")
-_PHONE = re.compile(r"(?:\+|\b00)[1-9][\d ()/.-]{6,}\d")
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_DATE = re.compile(
-    r"(?<!\d)(?:"
-    r"(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"  # 2024-02-29
-    r"|(?:0?[1-9]|[12]\d|3[01])[-/.](?:0?[1-9]|[12]\d|3[01])[-/.](?:(?:19|20)\d\d|\d\d)"  # 29.02.2024, 2/29/24
-    rf"|(?:0?[1-9]|[12]\d|3[01])[- .]?{_MONTH}(?:[- .](?:19|20)?\d\d)?"  # 29-Feb-2024, 2-Sep
-    rf"|{_MONTH}[- .](?:0?[1-9]|[12]\d|3[01])(?:[, -]+(?:19|20)\d\d)?"  # Feb 29, 2024
-    r")(?![\da-z])",
-    re.IGNORECASE | re.ASCII,
+from immunosep.privacy_words import (
+    NAMES,
+    NOT_TREATMENT,
+    PERSONAL,
+    PERSONAL_STEMS,
+    RECORD_NUMBER,
+    THINGS,
+    TREATMENT,
 )
-_NAME = re.compile(r"[^\W\d_]{2,}(?:[ ,.'-]+[^\W\d_]+)*\.?|(?:[^\W\d_]\.? ?){2,4}")
+
+__all__ = ["column_risk", "header_risk", "is_prose", "is_two_armed", "mask", "path_risk", "pattern_risk", "value_risk"]
+
+_MONTH: Final = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_MONTH_ABROAD: Final = (
+    r"(?:januar|jänner|februar|märz|mai|juni|juli|oktober|okt|dezember|dez|januari|februari|maart|mrt|mei|augustus"
+    r"|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre"
+    r"|gennaio|febbraio|marzo|aprile|maggio|giugno|luglio|agosto|settembre|ottobre|dicembre"
+    r"|enero|febrero|abril|mayo|junio|julio|septiembre|octubre|noviembre|diciembre"
+    r"|ianuarie|februarie|martie|aprilie|iunie|iulie|septembrie|octombrie|noiembrie|decembrie"
+    r"|ιαν(?:ουαρίου)?|φεβ(?:ρουαρίου)?|μαρ(?:τίου)?|απρ(?:ιλίου)?|μα[ΐϊι](?:ου)?|ιουν(?:ίου)?|ιουλ(?:ίου)?"
+    r"|αυγ(?:ούστου)?|σεπ(?:τεμβρίου)?|οκτ(?:ωβρίου)?|νοε(?:μβρίου)?|δεκ(?:εμβρίου)?)"
+)
+_DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])"
+_YEAR: Final = r"(?:19|20)\d\d"
+_DATE: Final = re.compile(
+    r"(?<!\d)(?<!\d\.)(?:"
+    rf"{_YEAR}([-/.])(?:0?[1-9]|1[0-2])\1{_DAY}(?:t\d\d)?"  # 2024-02-29, 2024-02-29T10:00
+    rf"|{_DAY}([-/.])(?:0?[1-9]|[12]\d|3[01])\2{_YEAR}"  # 29.02.2024
+    # Two digits for the year: not with dashes nor as 1.1.12, which are how samples and versions are numbered.
+    rf"|{_DAY}/(?:0?[1-9]|[12]\d|3[01])/\d\d|(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.\d\d"
+    rf"|{_DAY}[- .]?{_MONTH}(?:[- .,]{{1,2}}(?:{_YEAR}|\d\d))?"  # 29-Feb-2024, and 2-Sep, once a gene
+    rf"|{_DAY}\.? ?{_MONTH_ABROAD}\.?[- .]{_YEAR}"  # 29. März 2024
+    r")(?!\w|\.\d)",
+    re.IGNORECASE,
+)
+# Feb 29, 2024; without a year only as people write it: SEP-10 is a sample.
+_MONTH_FIRST: Final = re.compile(
+    rf"(?<![^\W_])(?:(?i:{_MONTH})[- .]{_DAY}(?:st|nd|rd|th)?[, -]{{1,2}}{_YEAR}|(?=[A-Z][a-z])(?i:{_MONTH}) {_DAY})"
+    r"(?!\w|\.\d)"
+)
+_COMPACT_DATE: Final = re.compile(
+    r"(?<![^\W_])(?:19[3-9]\d|20[0-4]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![^\W_])"
+)
+_ISO_TIME: Final = re.compile(rf"(?<!\d){_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)")
+# At most as long as an address may be (RFC 5321), so that a long run of letters is not searched again and again.
+_EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_PHONE: Final = re.compile(r"(?<![\w.])(?:\+|00)[1-9](?:[ ()/-]{0,3}\d){7,14}(?!\d)")
+_LOCAL_PHONE: Final = re.compile(r"(?<![\w./-])\(?0\d{1,4}\)?[ /-]\d{2,8}(?:[ -]\d{2,4}){0,3}(?![\w./-])")
+_PHONE_DIGITS: Final = 10
+_CALLED: Final = re.compile(r"(?<!\w)(?:tel|telefon|phone|mob|mobil|handy|gsm|fax|τηλ)\b[.: ]{1,3}\(?\+?\d{5}", re.I)
+_NATIONAL_ID: Final = re.compile(
+    r"(?<![\w.-])(?:756\.\d{4}\.\d{4}\.\d\d"  # Switzerland, AHV
+    r"|[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]"  # Italy, codice fiscale
+    r"|[1-8]\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{6}"  # Romania, CNP
+    r"|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d{7})(?![\w.-])"  # Greece, AMKA
+)
+_RECORD: Final = re.compile(
+    r"(?<!\w)(?:mrn|amka|αμκα|bsn|cnp|patient(?:en)?[ -]?(?:nr|no|id|nummer|number)|hospital (?:no|number))"
+    r"[.:# ]{1,3}[A-Z]?\d{4}",
+    re.IGNORECASE,
+)
+_POSTCODE: Final = re.compile(r"[1-9]\d{3} [A-Z]{2}|GR-[1-8]\d{4}|RO-\d{6}|DE?-\d{5}")
+_TITLED: Final = re.compile(
+    r"(?<!\w)(?:Mr|Mrs|Ms|Dr|Prof|Herrn?|Frau|Mme|Mevr|Dhr|Sig|Sig\.ra|Κος|Κα)\.? (?=[A-ZÀ-ÞΑ-Ω])[^\W\d_]{2}"
+)
+_NAME: Final = re.compile(r"[^\W\d_]{2,}(?:[ ,.'-]{1,3}[^\W\d_]{1,40}){0,8}\.?|(?:[^\W\d_]\.? ?){2,4}")
+_WORD: Final = re.compile(r"(?<![^\s(\"'])[^\W\d_]{2,}(?=[\s.,;:!?)\"']|$)")
+_PROSE_WORDS: Final = 5
+_RISKY: Final = re.compile(r"[@+]|\d")
+_TWO_ARMS: Final = frozenset(
+    frozenset(pair) for pair in (("0", "1"), ("1", "2"), ("0.0", "1.0"), ("1.0", "2.0"), ("a", "b"), ("x", "y"))
+)
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_CAPITALS: Final = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
+# No legal cell, name or header is that long.
+_LONGEST: Final = 20_000
 
 
 def column_risk(name: str) -> str:
@@ -50,13 +104,24 @@ def column_risk(name: str) -> str:
     str
         ``personal_column``, ``treatment_column`` (codes of findings) or empty.
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    words = set(re.findall(r"[a-z]+", spaced.casefold()))
-    if words & _PERSONAL:
+    name = name[:200]
+    # Split where small letters end and, apart, where a run of capitals does: PatientName, IFNg, HIVStatus.
+    split = re.sub(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])", " ", name)
+    words = {word for text in (split, _CAPITALS.sub(" ", split)) for word in _LETTERS.findall(_fold(text))}
+    joined = "".join(_LETTERS.findall(_fold(name)))
+    if words & PERSONAL or joined in PERSONAL or any(stem in joined for stem in PERSONAL_STEMS):
         return "personal_column"
-    if words & _TREATMENT:
+    if (words & NAMES and not words & THINGS) or RECORD_NUMBER.search(_fold(split)):
+        return "personal_column"
+    if words & TREATMENT and not any(harmless <= words for harmless in NOT_TREATMENT):
         return "treatment_column"
     return ""
+
+
+def _fold(text: str) -> str:
+    """Small letters without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).replace("ς", "σ")
 
 
 def value_risk(value: str, *, is_code: bool = False) -> str:
@@ -74,12 +139,81 @@ def value_risk(value: str, *, is_code: bool = False) -> str:
     str
         Words for a message (``an e-mail address``), or empty.
     """
+    if len(value) > _LONGEST:
+        return "free text"
+    if risk := pattern_risk(value):
+        return risk
+    if _TITLED.search(value) or (is_code and len(value) < 200 and _NAME.fullmatch(value)):
+        return "a name or initials"
+    return "free text" if is_prose(value) else ""
+
+
+def pattern_risk(value: str) -> str:
+    """Say which personal number, address or date a text holds, whatever it is: a cell, a header, a feature's name."""
+    if not _RISKY.search(value, 0, _LONGEST):
+        return ""
     if "@" in value and _EMAIL.search(value):
         return "an e-mail address"
-    if _DATE.search(value):
+    if _DATE.search(value) or _MONTH_FIRST.search(value):
         return "a calendar date"
-    if _PHONE.search(value):
+    local = _LOCAL_PHONE.search(value)
+    is_local = local is not None and sum(map(str.isdigit, local[0])) >= _PHONE_DIGITS
+    if _PHONE.search(value) or _CALLED.search(value) or is_local:
         return "a telephone number"
-    if is_code and _NAME.fullmatch(value):
-        return "a name or initials"
+    if _RECORD.search(value) or _NATIONAL_ID.search(value):
+        return "a hospital or identity number"
+    if _POSTCODE.fullmatch(value):
+        return "a postcode"
     return ""
+
+
+def path_risk(path: str) -> str:
+    """Say what a file's name, or the name of a batch or a run, gives away; empty where nothing is seen."""
+    if len(path) > _LONGEST:
+        return "free text"
+    if not _RISKY.search(path):
+        return ""
+    if _COMPACT_DATE.search(path) or _ISO_TIME.search(path):
+        return "a calendar date"
+    return pattern_risk(path.replace("_", " "))
+
+
+def header_risk(line: str) -> str:
+    """Say what the header of a read, or a line of a SAM header, gives away.
+
+    Parameters
+    ----------
+    line
+        ``@name comment`` of a FASTQ record, or ``@RG``, ``@CO``, ... with tab-separated tags.
+
+    Returns
+    -------
+    str
+        Words for a message, or empty. Instrument, run, flow cell, lane and coordinates are legal.
+    """
+    if len(line) > _LONGEST:
+        return "free text"
+    if "@" in line[1:] and _EMAIL.search(line, 1):
+        return "an e-mail address"
+    if _ISO_TIME.search(line):
+        return "a calendar date"
+    if line[:3] in ("@RG", "@CO", "@PG"):
+        for tag in line.split("\t")[1:]:
+            key, _, value = tag.partition(":") if line[:3] != "@CO" else ("CO", "", tag)
+            risk = "a calendar date" if key == "DT" and value else ""
+            risk = risk or (path_risk(value) or value_risk(value) if key in ("CO", "DS", "SM", "LB", "CN") else "")
+            if risk:
+                return risk
+    return ""
+
+
+def is_prose(value: str) -> bool:
+    """Whether a cell holds a sentence: five words or more with spaces between them."""
+    if value.count(" ") < _PROSE_WORDS - 1:
+        return False
+    return any(count == _PROSE_WORDS for count, _ in enumerate(_WORD.finditer(value), start=1))
+
+
+def is_two_armed(values: Iterable[str]) -> bool:
+    """Whether the values of a column are a code of two arms: 0 and 1, 1 and 2, A and B."""
+    return frozenset(value.strip().casefold() for value in values if value.strip()) in _TWO_ARMS

@@ -9,12 +9,14 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from immunosep.errors import InputError
 from immunosep.io import PathLike
+from immunosep.privacy_tables import check_annotations
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "assay_qc": ("assayqc", "assaywarning"),
     "normalization": ("normalization", "normalisation", "normalizationtype"),
 }
+KNOWN = frozenset(alias for aliases in ALIASES.values() for alias in aliases)
 REQUIRED = ("sample_id", "symbol", "npx")
 NUMERIC = ("npx", "lod")
 COLUMNS = (
@@ -55,6 +58,8 @@ COLUMNS = (
 
 # NPX is a log2 scale that runs from about -10 to 25. Larger numbers come from a lost decimal sign (2.20938 -> 220938).
 LARGEST_NPX = 60.0
+# Rows from which it is told whether a column that is not used holds numbers or text.
+PROBE_ROWS = 5000
 MISSING = frozenset({"", "na", "nan", "null", "none", "n/a", "#n/a"})
 PASSED = frozenset({"pass", "passed", "ok", ""}) | MISSING
 # Incubation, amplification, extension and detection controls are assays of the kit, not proteins.
@@ -81,7 +86,8 @@ def read_npx(path: PathLike) -> pd.DataFrame:
     Raises
     ------
     InputError
-        When the format is unknown, required columns are absent, numbers cannot be read, or a sample has an assay twice.
+        When the format is unknown, required columns are absent, numbers cannot be read, a sample has an assay twice, or
+        a column looks like personal data or a treatment.
     """
     suffix = Path(str(path).removesuffix(".gz")).suffix.lower()
     if suffix in (".csv", ".txt", ".tsv"):
@@ -92,11 +98,20 @@ def read_npx(path: PathLike) -> pd.DataFrame:
         raw = _read_workbook(path)
     else:
         raise InputError(f"{path}: not a known NPX table; give .csv, .tsv, .txt (or .gz of these), .parquet or .xlsx")
+    _check_privacy(raw, str(path))
     table = tidy_npx(raw, str(path))
     _refuse_duplicates(table, str(path))
     counts = table[["sample_id", "olink_id"]].nunique()
     logger.info("%s: %d values, %d samples, %d assays", path, len(table), counts["sample_id"], counts["olink_id"])
     return table
+
+
+def _check_privacy(raw: pd.DataFrame, where: str) -> None:
+    """Refuse personal data and treatment; the columns of the format itself are known, except for the SampleIDs."""
+    known = {name for name in raw.columns if _normalised(name) in KNOWN}
+    found = _find_columns(list(raw.columns), where)
+    assays = raw[found.get("olink_id", found["symbol"])]
+    check_annotations(raw, where, known=known, names=found["sample_id"], assays=assays)
 
 
 def tidy_npx(raw: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -243,22 +258,24 @@ def _refuse_duplicates(table: pd.DataFrame, where: str) -> None:
 
 
 def _read_text(path: PathLike) -> pd.DataFrame:
-    """Read a delimited text table; only the columns that are used, all as text."""
+    """Read a delimited text table: the columns that are used as text, other columns with text as categories."""
     opener = gzip.open if str(path).endswith(".gz") else open
     try:
         with opener(path, "rt", encoding="utf-8-sig") as handle:
             header = handle.readline()
         separator = max(";,\t", key=header.count)
-        known = {alias for aliases in ALIASES.values() for alias in aliases}
-        return pd.read_csv(
-            path,
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            encoding="utf-8-sig",
-            usecols=lambda name: _normalised(name) in known,
-        )
+        options: dict[str, Any] = {
+            "sep": separator,
+            "keep_default_na": False,
+            "na_filter": False,
+            "encoding": "utf-8-sig",
+        }
+        start = pd.read_csv(path, dtype=str, nrows=PROBE_ROWS, **options)
+        # Of other columns those with text are read as well, as categories: they are looked at and not used.
+        numbers = {name for name in start if _normalised(name) not in KNOWN and _is_numeric(start[name])}
+        _check_privacy(start[[name for name in start if _normalised(name) in KNOWN or name in numbers]], str(path))
+        dtypes = {name: str if _normalised(name) in KNOWN else "category" for name in start if name not in numbers}
+        return pd.read_csv(path, dtype=dtypes, usecols=list(dtypes), **options)
     except UnicodeDecodeError as error:
         where = f"{error.reason} at byte {error.start}"
         raise InputError(f"{path}: is not UTF-8 text ({where}); save it as UTF-8") from error
@@ -266,6 +283,12 @@ def _read_text(path: PathLike) -> pd.DataFrame:
         raise InputError(f"{path}: cannot be read as a table: {error}") from error
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path}: is empty") from error
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    """Whether a column holds numbers only, blanks and words for missing aside."""
+    given = values[~values.str.strip().str.lower().isin(MISSING)]
+    return bool(pd.to_numeric(given, errors="coerce").notna().all()) and len(given) > 0
 
 
 def _read_workbook(path: PathLike) -> pd.DataFrame:
