@@ -146,7 +146,8 @@ def _judge_code(value: str) -> Flaw | None:
             return None
         if len(value) < 9:
             return Flaw("code_leading_zero", f"{len(value)} digits; Excel has probably dropped leading zeros")
-        return Flaw("code_too_long", f"{len(value)} digits; a code has nine")
+        # The numbers by which states and insurers know their citizens are longer.
+        return _judge_common(value) or Flaw("code_too_long", f"{len(value)} digits; a code has nine")
     if _SCIENTIFIC.fullmatch(value):
         return Flaw("code_scientific", "Excel has probably turned the code into a number and rounded it")
     if re.fullmatch(r"[0-9]+[.,]0*", value):

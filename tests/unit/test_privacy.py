@@ -120,6 +120,7 @@ def test_names_in_a_column_of_codes(value):
         ("raw/anna.b@clinic.example_R1.fastq.gz", "e-mail"),
         ("RUN_20240229", "date"),
         ("20240229", "date"),
+        ("raw/x_29Feb2024_R1.fastq.gz", "date"),
     ],
 )
 def test_names_of_files_and_runs(path, what):
@@ -129,7 +130,8 @@ def test_names_of_files_and_runs(path, what):
 @pytest.mark.parametrize(
     "path",
     ["raw/GR03_012345678_R1.fastq.gz", "raw/x_S103_L001_R1_001.fastq.gz", "SRR20211231_1.fastq.gz", "RUN7", "MB01",
-     "240131_A00123_0045_AHGWXYDSXX/x_R1.fq.gz", "raw/proteome/npx.csv", "202402291234", "pbmc_frozen"],
+     "240131_A00123_0045_AHGWXYDSXX/x_R1.fq.gz", "raw/proteome/npx.csv", "202402291234", "pbmc_frozen",
+     "a3" * 29 + "f912dec", "9feb" * 16],
 )  # fmt: skip
 def test_harmless_names_of_files_and_runs(path):
     assert path_risk(path) == ""
