@@ -74,6 +74,23 @@ def test_proteins_that_are_seldom_detected_are_not_chosen():
     assert MeasuredValues(min_detected=0.5).fit(npx).columns_.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("preparation", "needed"),
+    [
+        (LogCpm(np.arange(6) != 4, counted=np.arange(6) != 1, min_count=5, min_fraction=0.5), [0, 1, 2, 3, 4, 5]),
+        (LogCpm(np.arange(6) != 1, counted=np.arange(6) != 1, min_count=5, min_fraction=0.5), [0, 2, 3, 4, 5]),
+        (LogRatios(np.arange(6) != 4, min_prevalence=0.5), [0, 1, 2]),
+        (MeasuredValues(np.arange(6) != 4), [0, 1, 2, 3, 5]),
+    ],
+)
+def test_a_model_that_is_passed_on_asks_for_the_columns_that_it_needs(preparation, needed):
+    counts = np.array([[10, 9, 7, 0, 50, 0], [10, 30, 5, 0, 60, 0], [8, 8, 2, 1, 9, 0]])
+    columns, copy = preparation.fit(counts).reduced()
+    assert columns.tolist() == needed
+    np.testing.assert_array_equal(copy.transform(counts[:, columns]), preparation.transform(counts))
+    assert preparation.n_features_in_ == 6
+
+
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ValueError, match="X has 3"):
         LogCpm(usable=np.ones(4, dtype=bool)).fit(np.ones((2, 3)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
@@ -24,8 +25,8 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     """Return the fitted models as plain containers of scikit-learn objects.
 
     The training participants' scores and out-of-fold predictions stay behind: a model that is passed on names and
-    describes nobody. A pipeline takes the columns `features` in their order: counts of the whole library where the
-    layer has counts, because its scale needs their total, else values.
+    describes nobody. A pipeline takes the columns `features` in their order, which are those that it needs: RNA and
+    ATAC the counts of the whole library, because their scale needs the total, the others what was chosen.
 
     Parameters
     ----------
@@ -36,9 +37,10 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     """
     content: dict[str, Any] = {"feature_set": models.feature_set, "blocks": {}, "fusion": None, "mofa": None}
     for name, model in models.blocks.items():
+        needed, preparation = model.pipeline["prepare"].reduced()
         content["blocks"][name] = {
-            "features": blocks[name].features.tolist(),
-            "pipeline": model.pipeline,
+            "features": blocks[name].features[needed].tolist(),
+            "pipeline": Pipeline([("prepare", preparation), *model.pipeline.steps[1:]]),
             "calibration": vars(model.calibration),
         }
     if models.fusion is not None:
@@ -46,9 +48,10 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     if models.joint is not None and models.factors is not None:
         mofa = models.factors.mofa
         mofa.fit_.factors = np.empty((0, mofa.fit_.n_factors))
+        reduced = {name: fitted.reduced() for name, fitted in models.factors.preparations.items()}
         content["mofa"] = {
-            "features": {name: blocks[name].features.tolist() for name in models.factors.preparations},
-            "preparations": models.factors.preparations,
+            "features": {name: blocks[name].features[needed].tolist() for name, (needed, _) in reduced.items()},
+            "preparations": {name: preparation for name, (_, preparation) in reduced.items()},
             "transformer": mofa,
             "pipeline": models.joint.pipeline,
             "calibration": vars(models.joint.calibration),

@@ -10,7 +10,7 @@ from abc import abstractmethod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
@@ -43,6 +43,21 @@ class Preparation(TransformerMixin, BaseEstimator):
     @abstractmethod
     def transform(self, X: ArrayLike) -> Array:
         """Return the chosen columns on their scale."""
+
+    def reduced(self) -> tuple[NDArray[np.intp], "Preparation"]:
+        """Return the columns that `transform` reads, and a fitted copy that takes these columns alone.
+
+        A model that is passed on then asks for no more than it needs, and does not name what was rare in the cohort.
+        """
+        check_is_fitted(self, "columns_")
+        needed = self._needed()
+        copy = clone(self).set_params(usable=None)
+        copy.columns_ = np.searchsorted(needed, self.columns_)
+        copy.n_features_in_ = needed.size
+        return needed, copy
+
+    def _needed(self) -> NDArray[np.intp]:
+        return self.columns_
 
     def _choose(self, passes: Mask, frequency: NDArray) -> None:
         """Choose the usable columns that pass; where none does, the most frequent one, so that a model has an input."""
@@ -106,6 +121,17 @@ class LogCpm(Preparation):
         """Return log2((count + 0.5) / (total + 1) * 10^6) of the chosen columns."""
         counts = self._check(X, reset=False)
         return np.asarray(np.log2((counts[:, self.columns_] + PRIOR_COUNT) / (self._total(counts) + 1) * 1e6))
+
+    def reduced(self) -> tuple[NDArray[np.intp], "LogCpm"]:
+        """Return the chosen columns and those of the total, and a fitted copy that takes these columns alone."""
+        needed, copy = super().reduced()
+        counted = None if self.counted is None else np.asarray(self.counted, dtype=bool)[needed]
+        return needed, copy.set_params(counted=counted)
+
+    def _needed(self) -> NDArray[np.intp]:
+        if self.counted is None:
+            return np.arange(self.n_features_in_)
+        return np.union1d(self.columns_, np.flatnonzero(self.counted))
 
     def _total(self, counts: Array) -> Array:
         own = counts if self.counted is None else counts[:, np.asarray(self.counted, dtype=bool)]
