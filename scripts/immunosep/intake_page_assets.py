@@ -113,7 +113,7 @@ td.long { overflow-wrap: anywhere; min-width: 9rem; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 table.counts .number { min-width: 5.5rem; }
 code {
-  padding: .05rem .3rem; border-radius: .2rem; background: var(--value); overflow-wrap: anywhere; white-space: pre-wrap;
+  padding: .05rem .3rem; border-radius: .2rem; background: var(--value); white-space: pre-wrap;
   font: .95em/1.45 ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--quiet); }
@@ -129,7 +129,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--edge); }
   th, td, th.number, td.number { text-align: left; padding: .15rem 0; border: 0; min-width: 0; }
-  td { display: grid; grid-template-columns: 7rem minmax(0, 1fr); gap: .5rem; }
+  td { overflow-wrap: anywhere; display: grid; grid-template-columns: 7rem minmax(0, 1fr); gap: .5rem; }
   td::before { content: attr(data-label); color: var(--quiet); }
   td:empty { display: none; }
   td > code { justify-self: start; }
@@ -140,8 +140,10 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
     --edge: #666666; --link: #000000; --value: #eeeeee; --error: #9b1318; --error-tint: #ffffff; --warning: #704100;
     --warning-tint: #ffffff; --info: #0b4a82; --info-tint: #ffffff; --good: #11592a; --good-tint: #ffffff;
   }
-  body { max-width: none; padding: 0; font-size: 10pt; }
-  #filters, button, .skip, summary::marker { display: none !important; }
+  :root { font-size: 10pt; }
+  body { max-width: none; padding: 0; }
+  #filters, button, .skip { display: none !important; }
+  summary { list-style: none; }
   .icon { background: none; border: 1px solid; } .icon::before { color: inherit; }
   .kind { border: 0; } .kind summary, tr, .verdict { break-inside: avoid; } .kind summary { break-after: avoid; }
   thead { display: table-header-group; }
