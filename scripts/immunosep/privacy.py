@@ -43,7 +43,7 @@ _DATE: Final = re.compile(
     rf"|{_DAY}([-/.])(?:0?[1-9]|[12]\d|3[01])\2{_YEAR}"  # 29.02.2024
     # Two digits for the year: not with dashes nor as 1.1.12, which are how samples and versions are numbered.
     rf"|{_DAY}/(?:0?[1-9]|[12]\d|3[01])/\d\d|(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.\d\d"
-    rf"|(?:{_DAY}[- .]|(?<!\w){_DAY}){_MONTH}(?:[- .,]{{1,2}}(?:{_YEAR}|\d\d))?"  # 29-Feb-2024, and 2-Sep, once a gene
+    rf"|(?:{_DAY}[- .]|(?<!\w){_DAY}){_MONTH}(?:[- .,]{{0,2}}(?:{_YEAR}|\d\d))?"  # 29-Feb-2024, and 2-Sep, once a gene
     rf"|{_DAY}\.? ?{_MONTH_ABROAD}\.?[- .]{_YEAR}"  # 29. März 2024
     r")(?!\w|\.\d)",
     re.IGNORECASE,
