@@ -5,12 +5,15 @@ import shutil
 import pytest
 import yaml
 
-from support.runs import DEMO, planned_jobs, snakemake
+from immunosep.config import load_config
+from immunosep.sealed import unseal
+from support.runs import DEMO, ROOT, planned_jobs, snakemake
 
 RNA, ATAC, AMPLICON = 47, 40, 75  # libraries of the demonstration, controls included
 DEMO_JOBS = {
     # intake, reference, labels
     "check_manifest": 1,
+    "tabulate_samples": 1,
     "tabulate_libraries": 4,
     "unpack_genome": 1,
     "tabulate_genes": 1,
@@ -108,6 +111,25 @@ def test_blinded_without_the_sealed_tables(design):
         "freeze_model": (1, 2),
         "plot_roc": (1, 2),
         "plot_calibration": (1, 2),
+    }
+
+
+def test_unblinded_adds_what_uses_the_arm(design, monkeypatch):
+    """The trial's statistics and the surrogacy, and nothing else."""
+    config = overlay(design, "unblinded.yaml", role="unblinded")
+    monkeypatch.chdir(design)
+    unseal(load_config(ROOT / "config/config.yaml", config), "unblinded", "test statistician")
+    jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
+    assert differing(jobs) == {
+        "compare_arms": (1, 0),
+        "compute_sample_size": (1, 0),
+        "plot_survival": (1, 0),
+        "plot_sensitivity": (1, 0),
+        "score_markers": (1, 0),
+        "assess_surrogates": (2, 0),
+        "grade_surrogates": (1, 0),
+        "plot_surrogates": (2, 0),
+        "plot_stepp": (2, 0),
     }
 
 

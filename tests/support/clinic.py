@@ -1,6 +1,8 @@
 """Rows of clinical tables, and the settings of the labels, for tests that derive labels."""
 
 from immunosep.endpoints.cohort import COMPONENTS
+from immunosep.simulate.participants import draw_trial
+from immunosep.simulate.tables import public_people
 
 SETTINGS = {
     "schedule": {"omics_days": [1, 2, 4, 7, 15]},
@@ -25,6 +27,7 @@ SETTINGS = {
         "death": "not_reversed",
     },
     "survival": {"horizons": [28, 90]},
+    "trial": {"itt_population": "randomised", "confidence": 0.95},
 }
 VISIT_COLUMNS = [
     *["site", "participant_code", "visit_day", "sofa_total", *COMPONENTS],
@@ -74,3 +77,22 @@ def screened(site, code, ferritin="", hladr="", **values):
         "hladr_unit": "receptors_per_cell",
         "class_lab": site[:2],
     } | values
+
+
+def planted_trial(participants, seed, benefit=0):
+    """Return the tables of a synthetic trial in which the active arm loses `benefit` points of SOFA from day 2 on.
+
+    The simulation plants no effect on the course. Returns participants, visits, classification and allocation as text.
+    """
+    trial = draw_trial(participants, 4, seed, [*range(1, 16), 21, 28])
+    keys = ["site", "participant_code"]
+    allocation = trial.enrolled[[*keys, "arm"]].assign(emergency_unblinded="no")
+    visits = trial.visits.merge(allocation[[*keys, "arm"]], on=keys, how="left", validate="many_to_one")
+    parts = visits[COMPONENTS]
+    whole = (parts != "").all(axis=1)
+    total = visits["sofa_total"].where(visits["sofa_total"] != "", parts[whole].astype(int).sum(axis=1).astype(str))
+    helped = (visits["arm"] == "active") & (visits["visit_day"].astype(int) >= 2) & total.notna() & (total != "")
+    lowered = total[helped].astype(int).sub(benefit).clip(lower=0).astype(str)
+    visits = visits.assign(sofa_total=total.fillna("").mask(helped, lowered)).drop(columns="arm")
+    visits[COMPONENTS] = ""
+    return public_people(trial), visits, trial.classification, allocation

@@ -8,9 +8,16 @@ divided by its asymptotic relative efficiency under normality, 3 / pi. 280 patie
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Mapping
 
+import pandas as pd
 from scipy import stats
+
+from immunosep.io import PathLike, write_table
+
+logger = logging.getLogger(__name__)
 
 RANK_TEST_EFFICIENCY = 3 / math.pi
 """Asymptotic relative efficiency of the Mann-Whitney test against the t-test for normal data."""
@@ -69,3 +76,46 @@ def to_randomise(n_per_arm: int, dropout: float) -> int:
 def evaluable_per_arm(randomised: int, dropout: float) -> int:
     """Give the evaluable patients per arm of two that remain of all randomised after a share of dropout."""
     return math.floor(randomised * (1 - dropout) / 2)
+
+
+def sample_size_table(assumed: Mapping[str, float]) -> pd.DataFrame:
+    """Recompute the protocol's sample size, every step with what it is.
+
+    Parameters
+    ----------
+    assumed
+        `difference`, `sd` (points), `alpha`, `power`, `dropout` (shares), `randomised` (planned, both arms).
+
+    Returns
+    -------
+    Columns `quantity`, `value`, `how`.
+    """
+    effect = assumed["difference"], assumed["sd"]
+    power, alpha, dropout = assumed["power"], assumed["alpha"], assumed["dropout"]
+    t_test, rank_test = n_by_t_test(*effect, power, alpha), n_by_rank_test(*effect, power, alpha)
+    randomised = int(assumed["randomised"])
+    evaluable = evaluable_per_arm(randomised, dropout)
+    rows = [
+        ("per arm, normal approximation", n_by_normal(*effect, power, alpha), "2 (z + z)^2 (sd / difference)^2"),
+        ("per arm, t-test", t_test, "smallest n whose exact power reaches the target"),
+        ("power of that t-test", t_test_power(t_test, *effect, alpha), "noncentral t"),
+        (
+            "per arm, rank test",
+            rank_test,
+            "t-test over the asymptotic relative efficiency 3 / pi: the protocol's number",
+        ),
+        ("power of that rank test", rank_test_power(rank_test, *effect, alpha), "t-test with the efficient part of n"),
+        ("power of a t-test of that size", t_test_power(rank_test, *effect, alpha), "noncentral t"),
+        ("to randomise", to_randomise(rank_test, dropout), "so that a rank test keeps its size after dropout"),
+        ("planned", randomised, "both arms"),
+        ("evaluable per arm", evaluable, "of the planned, after dropout"),
+        ("power of the t-test, evaluable", t_test_power(evaluable, *effect, alpha), "noncentral t"),
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "value", "how"])
+
+
+def write_sample_size(assumed: Mapping[str, float], path: PathLike) -> None:
+    """Write `sample_size_table`."""
+    table = sample_size_table(assumed)
+    write_table(table, path)
+    logger.info("%s", table.to_string(index=False))
