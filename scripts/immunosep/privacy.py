@@ -53,13 +53,19 @@ _MONTH_FIRST: Final = re.compile(
     rf"(?<![^\W_])(?:(?i:{_MONTH})[- .]{_DAY}(?:st|nd|rd|th)?[, -]{{1,2}}{_YEAR}|(?=[A-Z][a-z])(?i:{_MONTH}) {_DAY})"
     r"(?!\w|\.\d)"
 )
+# In small letters; a date has two numbers with a sign between them, or begins a month's name beside a number.
+_MAYBE_DATE: Final = re.compile(
+    r"\d[-/.]\d|(?<![^\W_])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"|\d[-. ]{0,2}(?:j[aäu]|f[eé]|m[aäer]|a[pvbuog]|gi|ge|lu|i[ua]|en|se|o[ckt]|no|d[eéi]"
+    r"|ια|φε|μα|απ|ιο|αυ|σε|οκ|νο|δε)"
+)
 _COMPACT_DATE: Final = re.compile(
     r"(?<![^\W_])(?:19[3-9]\d|20[0-4]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![^\W_])"
 )
 _ISO_TIME: Final = re.compile(rf"(?<!\d){_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)")
 # At most as long as an address may be (RFC 5321), so that a long run of letters is not searched again and again.
 _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_PHONE: Final = re.compile(r"(?<![\w.])(?:\+|00)[1-9](?:[ ()/-]{0,3}\d){7,14}(?!\d)")
+_PHONE: Final = re.compile(r"(?<![\w.])(?:\+|00)[1-9](?:[ ()/-]{0,3}\d){7,14}(?!\w)")
 _LOCAL_PHONE: Final = re.compile(r"(?<![\w./-])\(?0\d{1,4}\)?[ /-]\d{2,8}(?:[ -]\d{2,4}){0,3}(?![\w./-])")
 _PHONE_DIGITS: Final = 10
 _CALLED: Final = re.compile(r"(?<!\w)(?:tel|telefon|phone|mob|mobil|handy|gsm|fax|τηλ)\b[.: ]{1,3}\(?\+?\d{5}", re.I)
@@ -154,7 +160,7 @@ def pattern_risk(value: str) -> str:
         return ""
     if "@" in value and _EMAIL.search(value):
         return "an e-mail address"
-    if _DATE.search(value) or _MONTH_FIRST.search(value):
+    if _has_date(value):
         return "a calendar date"
     local = _LOCAL_PHONE.search(value)
     is_local = local is not None and sum(map(str.isdigit, local[0])) >= _PHONE_DIGITS
@@ -171,11 +177,16 @@ def path_risk(path: str) -> str:
     """Say what a file's name, or the name of a batch or a run, gives away; empty where nothing is seen."""
     if len(path) > _LONGEST:
         return "free text"
-    if not _RISKY.search(path):
-        return ""
-    if _COMPACT_DATE.search(path) or _ISO_TIME.search(path):
+    if "@" in path and _EMAIL.search(path):
+        return "an e-mail address"
+    if _COMPACT_DATE.search(path) or _has_date(path.replace("_", " ")):
         return "a calendar date"
-    return pattern_risk(path.replace("_", " "))
+    return ""
+
+
+def _has_date(text: str) -> bool:
+    # Tens of thousands of paths: most have nothing that could be part of a date.
+    return bool(_MAYBE_DATE.search(text.lower()) and (_DATE.search(text) or _MONTH_FIRST.search(text)))
 
 
 def header_risk(line: str) -> str:
@@ -201,7 +212,7 @@ def header_risk(line: str) -> str:
         for tag in line.split("\t")[1:]:
             key, _, value = tag.partition(":") if line[:3] != "@CO" else ("CO", "", tag)
             risk = "a calendar date" if key == "DT" and value else ""
-            risk = risk or (path_risk(value) or value_risk(value) if key in ("CO", "DS", "SM", "LB", "CN") else "")
+            risk = risk or (value_risk(value) or path_risk(value) if key in ("CO", "DS", "SM", "LB", "CN") else "")
             if risk:
                 return risk
     return ""

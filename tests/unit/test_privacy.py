@@ -181,10 +181,10 @@ PIECES = [
 def test_no_text_takes_long(piece, judge):
     """A million characters, and the longest text that is looked at as a whole, of what makes expressions go back."""
     for text in (piece * (1_000_000 // len(piece)), (piece * 20_000)[:19_999], (piece * 20_000)[:19_998] + "!"):
-        start = time.perf_counter()
+        start = time.process_time()
         judge(text)
         judge("@RG\tDS:" + text)
-        assert time.perf_counter() - start < 0.5
+        assert time.process_time() - start < 0.5
 
 
 def test_mask_shows_one_character():
