@@ -96,6 +96,14 @@ def test_drug_moves_its_own_assay(trial):
     assert value[scores["anakinra"] == 1].mean() - value[scores["anakinra"] == 0].mean() > 4
 
 
+def test_drugs_move_the_genes_of_their_response():
+    layer = LAYERS[0]
+    var = matrices.feature_table(layer, seed=3)
+    loadings = pd.DataFrame(matrices.draw_loadings(layer, var, seed=3).T, index=var["symbol"], columns=matrices.SCORES)
+    assert (loadings.loc[["GBP1", "CXCL10", "HLA-DRA"], "interferon_gamma"] >= matrices.ARM_EFFECT[0]).all()
+    assert (loadings.loc[["S100A8", "IL1R2"], "anakinra"] <= -matrices.ARM_EFFECT[0]).all()
+
+
 def test_bayes_rate_is_the_auroc_of_the_score(trial):
     bayes = pd.read_csv(trial / "truth/bayes.tsv", sep="\t").set_index("task")
     scores = pd.read_csv(trial / "truth/scores.tsv", sep="\t").query("visit_day == 1").set_index("participant")

@@ -39,6 +39,8 @@ ENDOTYPE_DISTANCE = 2.4
 DAILY_SPREAD = 0.5
 EFFECT = (0.5, 1.0)
 ARM_EFFECT = (0.8, 1.6)
+# The genes that answer to a drug in earnest, and in which direction, beside those that are drawn.
+RESPONSE = {"anakinra": (("IL1_response",), -1), "interferon_gamma": (("IFNG_response", "MHCII"), 1)}
 PERSON_SPREAD, BATCH_SPREAD = 0.4, 0.2
 BATCH_SIZE = 88
 CHUNK = 10_000
@@ -199,7 +201,10 @@ def feature_table(layer: Layer, seed: int) -> pd.DataFrame:
 
 
 def draw_loadings(layer: Layer, var: pd.DataFrame, seed: int) -> np.ndarray:
-    """Draw loadings, shape (scores, features); zero where nothing is planted. The drugs always move their own assay."""
+    """Draw loadings, shape (scores, features); zero where nothing is planted.
+
+    The drugs always move their own assay, and the genes of their response.
+    """
     rng = generator(seed, "loadings", layer.name)
     loadings = np.zeros((len(SCORES), layer.features), dtype=np.float32)
     for row, score in enumerate(SCORES):
@@ -207,6 +212,10 @@ def draw_loadings(layer: Layer, var: pd.DataFrame, seed: int) -> np.ndarray:
         bounds = ARM_EFFECT if score in DRUG.values() else EFFECT
         chosen = rng.choice(layer.features, count, replace=False)
         loadings[row, chosen] = rng.uniform(*bounds, count) * rng.choice([-1, 1], count)
+        if layer.name == "rna" and score in RESPONSE:
+            sets, direction = RESPONSE[score]
+            signature = var["symbol"].isin(members(*sets)).to_numpy()
+            loadings[row, signature] = direction * rng.uniform(*bounds, signature.sum())
         analyte = {"anakinra": "IL1RN", "interferon_gamma": "IFNG"}.get(score)
         loadings[row, (var["drug_analyte"] & (var["symbol"] == analyte)).to_numpy()] = 5.0
     return loadings
