@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from immunosep.checks import Row, Table, check_file, check_table, columns_of
-from immunosep.findings import Finding, finding
+from immunosep.clinical_rules import (
+    PLAUSIBLE,
+    Key,
+    check_allocation,
+    check_classified,
+    check_known,
+    check_participants,
+    check_quantity,
+    check_visits,
+    classify_rows,
+)
+from immunosep.findings import Finding
 from immunosep.row_rules import check_site
 from immunosep.sealed import open_sealed
 from immunosep.sheet import parse_sheet
-
-Key = tuple[str, str]
-_SOFA = (
-    "sofa_respiration", "sofa_coagulation", "sofa_liver", "sofa_cardiovascular", "sofa_cns", "sofa_renal",
-)  # fmt: skip
-# Below these a value is likelier a wrong unit than a patient with sepsis (domain practice).
-_PLAUSIBLE = {"ferritin": 10.0, "hladr": 100.0}
-_ADULT = 18
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,16 @@ class Clinical:
         One row per participant and day.
     classification, allocation
         Sealed rows; None in a role that may not see them.
+    endotypes
+        (site, participant code) to endotype at screening; empty where it is undetermined, None where the role does not
+        see the classification.
     """
 
     participants: dict[Key, Row] | None = None
     visits: tuple[Row, ...] = ()
     classification: tuple[Row, ...] | None = None
     allocation: tuple[Row, ...] | None = None
+    endotypes: dict[Key, str] | None = None
 
 
 def read_sites(config: Mapping[str, Any]) -> tuple[dict[str, str] | None, list[Finding]]:
@@ -62,7 +69,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
     Parameters
     ----------
     config
-        Keys `clinical`, `sealed`, `role`, `schedule`, `manifest`.
+        Keys `clinical`, `sealed`, `role`, `schedule`, `endotype`, `manifest`.
     countries
         Site to country; None where there is no table of sites.
 
@@ -92,7 +99,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         }
         # Participants with a mistyped code cannot be looked up, and would make all their visits unknown.
         complete = bool(participants.rows) and len(people) == len(participants.rows)
-        _check_participants(participants, countries)
+        check_participants(participants, countries)
     tables = [t for t in (participants, visits, *sealed.values()) if t is not None]
     for table in tables:
         if countries is not None:
@@ -100,24 +107,39 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
                 if row["site"] and table.good(index, "site"):
                     check_site(table, index, countries)
         if table is not participants and people is not None and complete:
-            _check_known(table, people)
-        for quantity in _PLAUSIBLE:
+            check_known(table, people)
+        for quantity in PLAUSIBLE:
             if table.rows and quantity in table.rows[0]:
-                _check_quantity(table, quantity)
+                check_quantity(table, quantity)
     if visits is not None:
         schedule = config["schedule"]
         days = {*schedule["omics_days"], *schedule["sofa_days"], schedule["screening_day"]}
-        _check_visits(visits, people or {}, days)
-    if (allocation := sealed.get("allocation")) is not None:
-        _check_allocation(allocation, people or {})
+        check_visits(visits, people or {}, days)
+    shuffled = {name for name, table in opened.items() if table.shuffled}
     clinical = Clinical(
         participants=people,
         visits=tuple(visits.rows) if visits else (),
         classification=_rows(sealed.get("classification")),
-        allocation=_rows(allocation),
+        allocation=_rows(sealed.get("allocation")),
+        endotypes=_check_sealed(sealed, shuffled, people or {}, config["endotype"]),
     )
     findings = [f for table in tables for f in table.located()]
     return clinical, [*findings, *of_sealed]
+
+
+def _check_sealed(
+    sealed: Mapping[str, Table], shuffled: Collection[str], people: Mapping[Key, Row], rule: Mapping[str, Any]
+) -> dict[Key, str] | None:
+    """Check the sealed tables that were opened; return the endotypes where the classification is one of them."""
+    if "allocation" in sealed:
+        check_allocation(sealed["allocation"], people)
+    if "classification" not in sealed:
+        return None
+    endotypes = classify_rows(sealed["classification"], rule)
+    # Shuffled values belong to somebody else of the site, enrolled or not.
+    if people and "classification" not in shuffled:
+        check_classified(sealed["classification"], people, endotypes)
+    return endotypes
 
 
 def _rows(table: Table | None) -> tuple[Row, ...] | None:
@@ -128,107 +150,3 @@ def _read(path: str | None, name: str, *, optional: bool) -> Table | None:
     if not path or (optional and not Path(path).exists()):
         return None
     return check_file(path, name)
-
-
-def _number(table: Table, index: int, column: str) -> float | None:
-    """Value of a cell; None where it is empty or already has a finding."""
-    text = table.rows[index][column]
-    return float(text) if text and table.good(index, column) else None
-
-
-def _check_participants(table: Table, countries: Mapping[str, str] | None) -> None:
-    for index, row in enumerate(table.rows):
-        expected = (countries or {}).get(row["site"])
-        if expected and row["country"] != expected and table.good(index, "site", "country"):
-            table.add("country_mismatch", index, "country", f"site {row['site']} is in {expected}", suggestion=expected)
-        age = _number(table, index, "age_years")
-        if row["randomised"] == "yes" and age is not None and age < _ADULT:
-            table.add("under_age", index, "age_years")
-        for column in ("dosed", "per_protocol"):
-            if row["randomised"] == "no" and row[column] == "yes":
-                table.add("not_randomised", index, column, f"{column} is yes, randomised is no")
-                break
-        _check_course(table, index)
-        _check_consent(table, index)
-
-
-def _check_course(table: Table, index: int) -> None:
-    """Check that death, discharge and last contact fit together."""
-    death = _number(table, index, "death_day")
-    if death is None:
-        return
-    contact = _number(table, index, "last_contact_day")
-    discharge = _number(table, index, "discharge_day")
-    if discharge is not None and discharge > death:
-        table.add("day_after_death", index, "discharge_day", f"discharged alive after death on day {death:.0f}")
-    if contact is not None and contact > death:
-        table.add("contact_mismatch", index, "last_contact_day", f"later than death on day {death:.0f}")
-    elif contact is not None and contact < death:
-        table.add("contact_mismatch", index, "last_contact_day", f"death on day {death:.0f} is known after it")
-
-
-def _check_consent(table: Table, index: int) -> None:
-    row = table.rows[index]
-    if not table.good(index, "consent", "withdrawn_day"):
-        return
-    if row["consent"] == "withdrawn" and not row["withdrawn_day"]:
-        table.add("withdrawal_mismatch", index, "withdrawn_day", "consent is withdrawn, and the day is empty")
-    elif row["consent"] in ("consented", "deferred_pending") and row["withdrawn_day"]:
-        table.add("withdrawal_mismatch", index, "withdrawn_day", f"consent is {row['consent']}, and a day is given")
-
-
-def _check_known(table: Table, people: Mapping[Key, Row]) -> None:
-    for index, row in enumerate(table.rows):
-        if table.good(index, "site", "participant_code") and (row["site"], row["participant_code"]) not in people:
-            problem = f"{row['site']}-{row['participant_code']} is not in the participants table"
-            table.add("unknown_participant", index, "participant_code", problem)
-
-
-def _check_quantity(table: Table, quantity: str) -> None:
-    """Check that a value has its unit, and is not implausibly small."""
-    unit = f"{quantity}_unit"
-    for index, row in enumerate(table.rows):
-        if row[quantity] and not row[unit] and table.good(index, quantity, unit):
-            table.add("unit_missing", index, unit, f"{quantity} is given without its unit")
-        value = _number(table, index, quantity)
-        if value is not None and value < _PLAUSIBLE[quantity] and table.good(index, unit):
-            problem = f"{quantity} below {_PLAUSIBLE[quantity]:g} {row[unit]}"
-            table.findings.append(
-                finding("implausible", table.file, table.lines[index], quantity, row[quantity], problem)
-            )
-
-
-def _check_visits(table: Table, people: Mapping[Key, Row], days: Collection[int]) -> None:
-    for index, row in enumerate(table.rows):
-        _check_sofa(table, index)
-        day = _number(table, index, "visit_day")
-        if day is None:
-            continue
-        if day not in days:
-            table.findings.append(
-                finding("visit_not_scheduled", table.file, table.lines[index], "visit_day", row["visit_day"])
-            )
-        death = people.get((row["site"], row["participant_code"]), {}).get("death_day", "")
-        if death.isdigit() and day > int(death):
-            table.add("day_after_death", index, "visit_day", f"the participant died on day {death}")
-
-
-def _check_sofa(table: Table, index: int) -> None:
-    total = _number(table, index, "sofa_total")
-    parts = [_number(table, index, column) for column in _SOFA]
-    known = [part for part in parts if part is not None]
-    if total is None:
-        return
-    if len(known) == len(_SOFA) and sum(known) != total:
-        table.add("sofa_sum", index, "sofa_total", f"the components add up to {sum(known):.0f}")
-    elif known and all(table.good(index, column) for column in _SOFA):
-        missing = len(_SOFA) - len(known)
-        if not sum(known) <= total <= sum(known) + 4 * missing:
-            table.add("sofa_sum", index, "sofa_total", f"the {len(known)} given components cannot add up to this")
-
-
-def _check_allocation(table: Table, people: Mapping[Key, Row]) -> None:
-    for index, row in enumerate(table.rows):
-        person = people.get((row["site"], row["participant_code"]))
-        if person is not None and person["randomised"] == "no" and table.good(index, "participant_code"):
-            table.add("not_randomised", index, "participant_code", "has an arm, and was not randomised")

@@ -532,10 +532,10 @@ CODES: dict[str, Code] = {
     ),
     "label_in_one_batch": _error(
         "level of a label lies in one batch only",
-        "The batch's technical shift and the label's biology cannot be told apart: a model may learn the batch and look "
-        "excellent.",
-        "Correct the batches if they are wrong. If they are right, assay some participants of that level again in another "
-        "batch, or accept it knowingly: intake.confounded_batch: warning.",
+        "The batch's technical shift and the label's biology cannot be told apart: a model may learn the batch and "
+        "look excellent.",
+        "Correct the batches if they are wrong. If they are right, assay some participants of that level again in "
+        "another batch, or accept it knowingly: intake.confounded_batch: warning.",
     ),
     "label_in_one_batch_allowed": _warning(
         "level of a label lies in one batch only, and the configuration accepts it",
@@ -545,7 +545,7 @@ CODES: dict[str, Code] = {
     "batch_follows_label": _warning(
         "batches follow a label",
         "Cramér's V, corrected for chance, is above intake.cramers_v: part of the batch effect will pass for biology.",
-        "Look at results/intake/confounding.tsv; correct the batches if they are wrong, else adjust for batch and say so.",
+        "See results/intake/confounding.tsv. Correct the batches if they are wrong; else adjust for them, and say so.",
     ),
     "batch_follows_design": _info(
         "batches follow site, country or visit",
@@ -578,7 +578,7 @@ CODES: dict[str, Code] = {
     ),
     "endotype_unknown": _warning(
         "randomised participant whose endotype cannot be determined",
-        "Without ferritin MALS cannot be excluded, and with a ferritin that is not high HLA-DR decides: no label follows.",
+        "Without ferritin MALS cannot be excluded, and where ferritin is not high HLA-DR decides: no label follows.",
         "Fill in the values of the screening; else the participant has no endotype in any analysis.",
     ),
     "not_randomised": _error(

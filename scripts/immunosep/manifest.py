@@ -88,6 +88,32 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """How long samples of a participant are expected.
+
+    Attributes
+    ----------
+    randomised
+        Expected at every visit.
+    death_day
+        Last day on which a sample is possible; None while alive.
+    consent_reason, consent_day
+        Why, and from which day, samples are left out; an empty reason where consent holds.
+    """
+
+    randomised: bool
+    death_day: int | None = None
+    consent_reason: str = ""
+    consent_day: int = 0
+
+    def ended_by(self, day: int) -> str:
+        """Return why no sample is expected on a day; empty where one is."""
+        if self.consent_reason and day >= self.consent_day:
+            return self.consent_reason
+        return "died" if self.death_day is not None and day > self.death_day else ""
+
+
 class Libraries:
     """Index of the libraries of a run.
 
@@ -97,9 +123,17 @@ class Libraries:
         Records with distinct names.
     rejected
         What was left out.
+    followup
+        Participant to how long samples are expected; empty without a participants table.
     """
 
-    def __init__(self, libraries: Iterable[Library] = (), rejected: Iterable[Rejected] = ()) -> None:
+    def __init__(
+        self,
+        libraries: Iterable[Library] = (),
+        rejected: Iterable[Rejected] = (),
+        followup: Mapping[str, FollowUp] | None = None,
+    ) -> None:
+        self.followup = dict(followup or {})
         self._by_name = {lib.library: lib for lib in sorted(libraries, key=lambda lib: lib.library)}
         self.rejected = tuple(sorted(rejected, key=lambda r: (r.library, r.reason)))
         self._by_layer: dict[str, list[Library]] = {}
@@ -157,6 +191,13 @@ class Libraries:
             self._digests[layer] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._digests[layer]
 
+    def whole_digest(self) -> str:
+        """Hash of all layers, of what was left out and of the follow-up: of all that the sample tables tell."""
+        parts: list[object] = [self.digest(layer) for layer in self.layers()]
+        parts += [asdict(r) for r in self.rejected]
+        parts += [(name, asdict(self.followup[name])) for name in sorted(self.followup)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
+
     def records(self, layer: str | None = None) -> list[Library]:
         """Libraries of a layer, or all, sorted by name."""
         return list(self._by_name.values()) if layer is None else list(self._by_layer.get(layer, ()))
@@ -208,7 +249,7 @@ def build_libraries(
     table: Table,
     countries: Mapping[str, str],
     data_root: str,
-    without_consent: Mapping[tuple[str, str], tuple[str, int]],
+    followup: Mapping[str, FollowUp],
 ) -> Libraries:
     """Make the index from a manifest that has no errors.
 
@@ -220,8 +261,8 @@ def build_libraries(
         Site to country.
     data_root
         Folder below which the files lie; becomes part of their paths.
-    without_consent
-        (site, participant code) to the reason and the first day whose libraries are left out.
+    followup
+        Participant to how long samples are expected; those without consent are left out.
 
     Returns
     -------
@@ -231,7 +272,7 @@ def build_libraries(
     rejected = []
     for row in table.rows:
         name = library_name(row)
-        reason = row["missing_reason"] if row["collected"] == "no" else _consent_reason(row, without_consent)
+        reason = row["missing_reason"] if row["collected"] == "no" else _consent_reason(row, followup)
         if not reason and not is_processed(row):
             reason = "assay_not_processed"
         if reason:
@@ -239,14 +280,12 @@ def build_libraries(
         else:
             groups.setdefault(name, []).append(row)
     libraries = [_library(name, rows, countries, data_root) for name, rows in groups.items()]
-    return Libraries(libraries, set(rejected))
+    return Libraries(libraries, set(rejected), followup)
 
 
-def _consent_reason(row: Row, without_consent: Mapping[tuple[str, str], tuple[str, int]]) -> str:
-    if row["sample_type"] != "sample":
-        return ""
-    reason, from_day = without_consent.get((row["site"], participant_code(row)), ("", 0))
-    return reason if reason and int(row["visit_day"]) >= from_day else ""
+def _consent_reason(row: Row, followup: Mapping[str, FollowUp]) -> str:
+    course = followup.get(f"{row['site']}-{participant_code(row)}") if row["sample_type"] == "sample" else None
+    return course.consent_reason if course and int(row["visit_day"]) >= course.consent_day else ""
 
 
 def _rejected(name: str, row: Row, reason: str) -> Rejected:
@@ -301,4 +340,4 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], data_root
 
 
 def _below(data_root: str, path: str) -> str:
-    return posixpath.normpath(posixpath.join(data_root, path)) if path else ""
+    return posixpath.normpath(f"{data_root or '.'}/{path}") if path else ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from immunosep.checks import Row, Table
 from immunosep.findings import finding
-from immunosep.manifest import participant_code
+from immunosep.manifest import FollowUp, participant_code
 from immunosep.manifest_rules import add_across, lines_of
 
 
@@ -81,3 +81,12 @@ def consent_limit(record: Row) -> tuple[str, int]:
     if record["consent"] == "withdrawn":
         return "withdrawn", int(record["withdrawn_day"]) if record["withdrawn_day"].isdigit() else 0
     return "", 0
+
+
+def follow_up(participants: Mapping[tuple[str, str], Row]) -> dict[str, FollowUp]:
+    """Say of each participant how long samples are expected."""
+    courses = {}
+    for (site, code), record in participants.items():
+        death = int(record["death_day"]) if record["death_day"].isdigit() else None
+        courses[f"{site}-{code}"] = FollowUp(record["randomised"] == "yes", death, *consent_limit(record))
+    return courses

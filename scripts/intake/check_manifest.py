@@ -1,4 +1,4 @@
-"""Check all input tables and write the intake's tables and report."""
+"""Check all input tables and write the intake's report, and what the batches follow."""
 
 from immunosep.intake import write_intake_report
 from immunosep.runlog import rule_logging
@@ -7,9 +7,7 @@ if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
         write_intake_report(
             snakemake.config,
-            libraries=snakemake.output.libraries,
-            rejected=snakemake.output.rejected,
-            completeness=snakemake.output.completeness,
+            confounding=snakemake.output.confounding,
             json=snakemake.output.json,
             html=snakemake.output.html,
         )

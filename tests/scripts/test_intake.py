@@ -23,7 +23,7 @@ def run(script, config, tmp_path, outputs, **wildcards):
 
 def test_check_manifest(tmp_path):
     trial = Trial(tmp_path / "trial").write()
-    outputs = ("libraries", "rejected", "completeness", "json", "html")
+    outputs = ("confounding", "json", "html")
     run("check_manifest.py", trial.config, tmp_path, outputs)
     assert all((tmp_path / name).stat().st_size > 0 for name in outputs)
     assert "8 libraries, 1 left out, 0 findings" in (tmp_path / "rule.log").read_text()
@@ -34,10 +34,17 @@ def test_check_manifest_ends_with_the_message(tmp_path, capsys):
     trial.manifest[3]["site"] = "RO66"
     trial.write_tables()
     with pytest.raises(SystemExit) as caught:
-        run("check_manifest.py", trial.config, tmp_path, ("libraries", "rejected", "completeness", "json", "html"))
+        run("check_manifest.py", trial.config, tmp_path, ("confounding", "json", "html"))
     assert caught.value.code == 1
     assert "RO66" in capsys.readouterr().err
-    assert not (tmp_path / "libraries").exists()
+    assert not (tmp_path / "html").exists()
+
+
+def test_tabulate_samples(tmp_path):
+    trial = Trial(tmp_path / "trial").write()
+    outputs = ("libraries", "rejected", "completeness")
+    run("tabulate_samples.py", trial.config, tmp_path, outputs)
+    assert [len((tmp_path / name).read_text().splitlines()) for name in outputs] == [9, 2, 81]
 
 
 def test_tabulate_libraries(tmp_path):

@@ -114,6 +114,8 @@ class Trial:
             "layers": {},
             "privacy": {"secret": str(self.folder / "secret.key"), "withdrawals": str(self.folder / "withdrawals")},
             "schedule": SCHEDULE,
+            "endotype": {"ferritin_cut": 4420, "hladr_cut": 5000},
+            "intake": {"confounded_batch": "error", "cramers_v": 0.3},
             "clinical": {
                 "participants": str(self.folder / "clinical" / "participants.tsv"),
                 "visits": str(self.folder / "clinical" / "visits.tsv"),

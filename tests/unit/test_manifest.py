@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from immunosep.errors import InputError
-from immunosep.intake import (
-    _intake,
-    check_inputs,
-    load_libraries,
-    tabulate_completeness,
-    write_intake_report,
-    write_library_table,
-)
+from immunosep.intake import check_inputs, load_libraries
 from immunosep.manifest import FileSet, Libraries, library_name
 from support.trial import FIRST, PACKED, SECOND, Trial, codes, sample
 
@@ -449,40 +442,6 @@ def test_manifest_may_be_absent_only_where_every_layer_has_a_matrix(trial):
     trial.config["layers"]["atac"]["enabled"] = True
     with pytest.raises(InputError, match="atac start from raw files"):
         check_inputs(trial.config)
-
-
-def test_completeness_names_every_gap(trial):
-    trial.participants[1] |= {"death_day": "15", "last_contact_day": "15"}
-    trial.write()
-    libraries, clinical, _ = _intake(trial.config)
-    rows = tabulate_completeness(libraries, clinical, [1, 7, 90])
-    state = {(r["participant"], r["visit_day"], r["layer"], r["specimen"]): (r["status"], r["reason"]) for r in rows}
-    assert len(rows) == 2 * 3 * 5  # participants, days, feature spaces
-    assert state["GR03-012345678", "1", "rna", ""] == ("collected", "")
-    assert state["GR03-012345678", "7", "rna", ""] == ("missing", "no_row")
-    assert state["RO06-987654321", "7", "rna", ""] == ("missing", "missed")
-    assert state["RO06-987654321", "90", "microbiome", "oral"] == ("not_expected", "died")
-
-
-def test_reports_are_written_whole_or_not_at_all(trial):
-    outputs = {name: trial.folder / "out" / name for name in ("libraries", "rejected", "completeness", "json", "html")}
-    trial.write()
-    trial.manifest[3]["site"] = "XX99"
-    trial.write_tables()
-    with pytest.raises(InputError):
-        write_intake_report(trial.config, **outputs)
-    assert not (trial.folder / "out").exists()
-    trial.manifest[3]["site"] = "RO06"
-    trial.write_tables()
-    write_intake_report(trial.config, **outputs)
-    rejected = outputs["rejected"].read_text().splitlines()
-    assert rejected[1] == "RO06-987654321-D07-rna\trna\twhole_blood\tRO06-987654321\t7\tmissed"
-    assert outputs["html"].read_text().startswith("<!DOCTYPE html>")
-    write_library_table(trial.config, "rna", trial.folder / "rna.tsv")
-    header, first, *_ = (line.split("\t") for line in (trial.folder / "rna.tsv").read_text().splitlines())
-    row = dict(zip(header, first, strict=True))
-    assert (row["participant_code"], row["run"], row["country"]) == ("012345678", "R1;R2", "GR")
-    assert len(outputs["libraries"].read_text().splitlines()) == 1 + 8
 
 
 def test_unreadable_manifest_is_one_finding(trial):

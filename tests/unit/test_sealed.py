@@ -177,13 +177,13 @@ import json, sys
 seen = []
 sys.addaudithook(lambda event, args: seen.append((event, str(args[0]))) if event in (
     "open", "os.listdir", "os.scandir", "os.chmod", "os.rename", "shutil.copyfile") and args else None)
-from immunosep.intake import load_libraries, write_intake_report
+from immunosep.intake import load_libraries, write_intake_report, write_sample_tables
 from immunosep.sealed import labels_are_shuffled
 config, out = json.loads(sys.argv[1]), sys.argv[2]
 load_libraries(config)
 labels_are_shuffled(config)
-write_intake_report(config, libraries=out + "/l.tsv", rejected=out + "/r.tsv", completeness=out + "/c.tsv",
-                    json=out + "/i.json", html=out + "/i.html")
+write_sample_tables(config, libraries=out + "/l.tsv", rejected=out + "/r.tsv", completeness=out + "/c.tsv")
+write_intake_report(config, confounding=out + "/b.tsv", json=out + "/i.json", html=out + "/i.html")
 print(json.dumps([path for event, path in seen]))
 """
 

@@ -291,6 +291,7 @@ def clinical_config(folder, **changes):
         "sites": str(folder / "sites.tsv"),
         "clinical": {name: paths[name] for name in ("participants", "visits")} | {"labels": None},
         "sealed": {name: paths[name] for name in ("classification", "allocation", "record")},
+        "endotype": {"ferritin_cut": 4420, "hladr_cut": 5000},
         "schedule": {"sofa_days": SOFA_DAYS, "omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "screening_day": 0},
     }
 

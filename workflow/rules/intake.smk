@@ -1,15 +1,16 @@
 """Intake: every input table checked together, and the tables that say what came in and what did not.
 
 Needs the manifest, the table of sites and the clinical tables (sealed ones only in a role that may see them). Mistakes
-stop the run while it is planned, before any job. Steps: check_manifest (report, rejected, completeness),
-tabulate_libraries (library table of one layer). The library table depends on its layer's part of the manifest and not
-on the file, so that editing another layer's rows reruns nothing here.
+stop the run while it is planned, before any job. Steps: check_manifest (report, confounding of batches),
+tabulate_samples (libraries, rejected, completeness), tabulate_libraries (library table of one layer). The two tables
+depend on what they tell and not on the files that it was read from: editing another layer's rows does not touch a layer's
+library table, and editing a score touches neither.
 """
 
 if config["manifest"]:
 
     rule check_manifest:
-        """Report of the intake: libraries, what was left out and why, and which samples are missing."""
+        """Report of the intake: what is wrong or remarkable in the inputs, and what the batches follow."""
         input:
             **{
                 name: path
@@ -28,9 +29,7 @@ if config["manifest"]:
                 if path
             },
         output:
-            libraries="results/intake/libraries.tsv",
-            rejected="results/intake/rejected.tsv",
-            completeness="results/intake/completeness.tsv",
+            confounding="results/intake/confounding.tsv",
             json="results/intake/intake_report.json",
             html="results/intake/intake_report.html",
         log:
@@ -43,10 +42,34 @@ if config["manifest"]:
             runtime=10,
         params:
             code=fingerprint("immunosep.intake"),
-            schedule=config["schedule"]["omics_days"],
+            settings={
+                name: config[name]
+                for name in ("role", "schedule", "endotype", "intake")
+            },
             layers=RAW_LAYERS,
         script:
             "../../scripts/intake/check_manifest.py"
+
+    rule tabulate_samples:
+        """All libraries, what was left out and why, and which expected samples are missing."""
+        output:
+            libraries="results/intake/libraries.tsv",
+            rejected="results/intake/rejected.tsv",
+            completeness="results/intake/completeness.tsv",
+        log:
+            "logs/intake/tabulate_samples.log",
+        conda:
+            "../../envs/base.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint("immunosep.completeness", "immunosep.manifest"),
+            digest=LIBRARIES.whole_digest(),
+            days=config["schedule"]["omics_days"],
+        script:
+            "../../scripts/intake/tabulate_samples.py"
 
     rule tabulate_libraries:
         """Library table of one layer: one row per library, controls included."""
