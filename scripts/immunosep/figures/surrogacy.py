@@ -25,9 +25,9 @@ from immunosep.figures.style import (
 )
 
 DRAWN: Final = {
-    "prentice_2_arm_on_marker": "Arm's effect on the marker",
-    "mediated_effect": "Effect on SOFA through the marker",
-    "direct_effect": "Effect on SOFA beside the marker",
+    "prentice_2_arm_on_marker": "Arm on the marker",
+    "mediated_effect": "Arm on SOFA, through it",
+    "direct_effect": "Arm on SOFA, beside it",
 }
 UNITS: Final = {
     "prentice_2_arm_on_marker": "units of the marker",
