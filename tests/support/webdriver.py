@@ -77,7 +77,7 @@ class Browser:
             self._profile.cleanup()
 
     def _wait_for_driver(self):
-        for _ in range(200):
+        for _ in range(600):
             try:
                 if self._ask("GET", "/status")["ready"]:
                     return
