@@ -14,6 +14,7 @@ if __name__ == "__main__":
                 snakemake.input.folds,
             ),
             choices=Choices(**snakemake.params.choices),
+            epoch=snakemake.params.epoch,
             performance_path=snakemake.input.performance,
             model_path=snakemake.output.model,
             card_path=snakemake.output.card,

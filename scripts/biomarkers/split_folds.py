@@ -10,5 +10,6 @@ if __name__ == "__main__":
             biomarkers=snakemake.params.biomarkers,
             seed=snakemake.params.seed,
             labels_path=snakemake.input.labels,
+            kept_path=snakemake.input.kept or None,
             folds_path=snakemake.output.folds,
         )

@@ -102,7 +102,7 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     few = {"biomarkers": BIOMARKERS, "seed": 1}
     source = {"matrices": ["rna.h5ad", "proteome.h5ad"], "folds": "folds.tsv"}
     source |= {"labels": "labels.tsv", "participants": "participants.tsv"}
-    run("biomarkers/split_folds", {"labels": "labels.tsv"}, {"folds": "folds.tsv"}, **few)
+    run("biomarkers/split_folds", {"labels": "labels.tsv", "kept": []}, {"folds": "folds.tsv"}, **few)
     run("biomarkers/evaluate_repeat", source, {"predictions": "one.tsv"}, **shared)
     summary = {"predictions": "predictions.tsv", "performance": "performance.tsv", "curves": "curves.tsv"}
     run("biomarkers/summarise_task", {"labels": "labels.tsv", "repeats": ["one.tsv"]}, summary, **few)
@@ -111,6 +111,7 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
         {**source, "performance": "performance.tsv"},
         {"model": "model.skops", "card": "model_card.md"},
         **shared,
+        epoch=0,
     )
     run("biomarkers/permute_task", source, {"performance": "permuted.tsv"}, **shared)
     run(
@@ -127,7 +128,7 @@ def test_a_users_mistake_ends_a_script_without_traceback(tmp_path, restored_logg
     write_inputs(tmp_path)
     late = {**BIOMARKERS, "tasks": {"endotype": {**BIOMARKERS["tasks"]["endotype"], "days": [4]}}}
     stub = SimpleNamespace(
-        input=Named(labels=str(tmp_path / "labels.tsv")),
+        input=Named(labels=str(tmp_path / "labels.tsv"), kept=[]),
         output=Named(folds=str(tmp_path / "folds.tsv")),
         params=Named(biomarkers=late, seed=1),
         wildcards=Named(task="endotype"),

@@ -7,6 +7,7 @@ import pytest
 import skops.io
 from sklearn.metrics import roc_auc_score
 
+from immunosep.biomarkers.frozen import coefficients
 from immunosep.biomarkers.steps import (
     Choices,
     Sources,
@@ -74,7 +75,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     choices = Choices(biomarkers=biomarkers, integration=INTEGRATION, filters=FILTERS, seed=1)
     shared = {"task_name": "endotype", "sources": sources, "choices": choices}
     few = {"task_name": "endotype", "biomarkers": biomarkers, "seed": 1, "labels_path": inputs / "labels.tsv"}
-    split_folds(**few, folds_path=out / "folds.tsv")
+    split_folds(**few, kept_path=None, folds_path=out / "folds.tsv")
     for repeat in (1, 2):
         evaluate_one_repeat(**shared, repeat=repeat, predictions_path=out / f"repeat{repeat}.tsv")
     summarise_task(
@@ -86,6 +87,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     )
     freeze_model(
         **shared,
+        epoch=3,
         performance_path=out / "performance.tsv",
         model_path=out / "model.skops",
         card_path=out / "model_card.md",
@@ -186,9 +188,28 @@ def test_the_frozen_model_predicts_and_holds_no_participant(inputs, finished):
     assert joint["pipeline"].predict(joint["transformer"].transform(np.hstack(layers))).shape == (1,)
 
 
+def test_the_coefficients_are_those_of_the_model(finished):
+    table = coefficients(finished / "model.skops")
+    trusted = skops.io.get_untrusted_types(file=finished / "model.skops")
+    model = skops.io.load(finished / "model.skops", trusted=trusted)["models"]["full"]["MALS"]
+    pipeline, features = model["blocks"]["rna"]["pipeline"], model["blocks"]["rna"]["features"]
+    listed = table[(table["feature_set"] == "full") & (table["block"] == "rna")].set_index("feature")["coefficient"]
+    # The decision of the pipeline is linear in each feature: its step along one is coefficient / SD.
+    zero = np.zeros((1, len(features)))
+    moved = {}
+    for index, name in enumerate(features):
+        step = zero.copy()
+        step[0, index] = 1.0
+        moved[name] = float((pipeline.decision_function(step) - pipeline.decision_function(zero))[0])
+    assert {name for name, value in moved.items() if abs(value) > 1e-12} == set(listed.drop("intercept").index)
+    assert all(np.sign(moved[name]) == np.sign(value) for name, value in listed.drop("intercept").items())
+    assert {"mofa", "late_fusion"} <= set(table["block"])
+
+
 def test_the_card_says_what_it_is(finished):
     card = (finished / "model_card.md").read_text()
     assert "Research only" in card
+    assert "- Data epoch (withdrawals before): 3" in card
     assert "MALS 12, SII 18" in card
     assert "proteome: ready matrix, as delivered; rna: ready matrix, as delivered." in card
     assert "| late_fusion | full | MALS | 30 |" in card

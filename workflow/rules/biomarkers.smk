@@ -7,14 +7,23 @@ summarise_task, freeze_model; where asked for, permute_task (one job per permuta
 results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
 """
 
+from immunosep.tombstones import epoch as data_epoch, withdrawals
+
 REPEATS = range(1, config["biomarkers"]["cv"]["repeats"] + 1)
 PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
+
+
+def kept_folds(wildcards):
+    """Return the folds that a task keeps since somebody withdrew, if there are any."""
+    path = withdrawals(config).folds / f"{wildcards.task}.tsv"
+    return str(path) if path.is_file() else []
 
 
 rule split_folds:
     """Folds of whole participants, written once and shared by all models."""
     input:
         labels="results/labels/labels.tsv",
+        kept=kept_folds,
     output:
         folds="results/biomarkers/{task}/folds.tsv",
     log:
@@ -29,7 +38,7 @@ rule split_folds:
         code=fingerprint("immunosep.biomarkers.splits"),
         biomarkers=lambda wildcards: {
             name: task_settings(wildcards)[name]
-            for name in ("tasks", "clinical", "cv", "min_per_class")
+            for name in ("tasks", "clinical", "clock", "cv", "min_per_class")
         },
         seed=config["seed"],
     script:
@@ -89,7 +98,7 @@ rule summarise_task:
         biomarkers=lambda wildcards: {
             **{
                 name: task_settings(wildcards)[name]
-                for name in ("tasks", "clinical", "cv", "min_per_class")
+                for name in ("tasks", "clinical", "clock", "cv", "min_per_class")
             },
             "bootstrap": config["biomarkers"]["bootstrap"],
         },
@@ -121,6 +130,7 @@ rule freeze_model:
         code=fingerprint("immunosep.biomarkers.steps"),
         modalities=list(modalities()),
         choices=model_choices,
+        epoch=data_epoch(config),
     script:
         "../../scripts/biomarkers/freeze_model.py"
 

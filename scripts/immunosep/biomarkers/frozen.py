@@ -90,8 +90,7 @@ def model_card(
     performance: pd.DataFrame,
     layers: list[str],
     upstream: Sequence[str],
-    digest: str,
-    folds_digest: str,
+    identity: Mapping[str, str],
 ) -> str:
     """Return the model card as Markdown.
 
@@ -105,8 +104,8 @@ def model_card(
         Blocks that entered.
     upstream
         What was made over the cohort before the folds (`features.frozen_upstream`).
-    digest, folds_digest
-        Hashes of the data and of the folds.
+    identity
+        What the model was made of, by name: hashes of the data and of the folds, epoch of the data.
     """
     counts = ", ".join(f"{name} {count}" for name, count in classes.value_counts().sort_index().items())
     days = ", ".join(map(str, task.days)) or "none (cohort without visit days)"
@@ -123,8 +122,7 @@ def model_card(
         "  imputation, scaling, feature choice, penalty, calibration, factors, weights of the late fusion. Scales (log",
         "  counts per million, log-ratios) are those of the sample alone.",
         "- Frozen upstream of the folds, without labels: the quality verdicts; " + "; ".join(upstream) + ".",
-        f"- Data SHA-256: {digest}",
-        f"- Folds SHA-256: {folds_digest}",
+        *(f"- {name}: {value}" for name, value in identity.items()),
         "- Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
         "",
         "| model | features | class | n | AUROC (95 % CI) | AUPRC | prevalence | Brier |",
@@ -137,3 +135,48 @@ def model_card(
             f"| {row['prevalence']} | {row['brier']} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def coefficients(path: PathLike) -> pd.DataFrame:
+    """List the coefficients of a frozen model.
+
+    Parameters
+    ----------
+    path
+        The skops file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        feature_set, class, block, feature, coefficient (log odds per SD of the prepared feature; of the fusion, the
+        weight of the block). The intercept is a feature of this name. No rows for a task that was not run.
+    """
+    import skops.io
+
+    content = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    rows: list[tuple[str, str, str, str, float]] = []
+    for feature_set, classes in content.get("models", {}).items():
+        for name, model in classes.items():
+            blocks = {block: (fitted["pipeline"], fitted["features"]) for block, fitted in model["blocks"].items()}
+            if model["mofa"]:
+                pipeline = model["mofa"]["pipeline"]
+                blocks["mofa"] = (pipeline, [f"factor{k + 1}" for k in range(pipeline.n_features_in_)])
+            for block, (pipeline, features) in blocks.items():
+                rows += [(feature_set, name, block, *entry) for entry in _linear(pipeline, features)]
+            if model["fusion"]:
+                weights = model["fusion"]["weights"].items()
+                rows += [(feature_set, name, "late_fusion", block, float(weight)) for block, weight in weights]
+    return pd.DataFrame(rows, columns=["feature_set", "class", "block", "feature", "coefficient"])
+
+
+def _linear(pipeline: Any, features: Sequence[str]) -> list[tuple[str, float]]:
+    """Follow the features through the pipeline's choices to the coefficients of its last step."""
+    names = np.asarray(features, dtype=object)
+    for _, step in pipeline.steps[:-1]:
+        if hasattr(step, "columns_"):
+            names = names[step.columns_]
+        elif hasattr(step, "get_support"):
+            names = names[step.get_support()]
+    model = pipeline.steps[-1][1]
+    values = model.coef_[0]
+    return [("intercept", float(model.intercept_[0])), *zip(names.tolist(), values.tolist(), strict=True)]

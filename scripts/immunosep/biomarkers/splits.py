@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from immunosep.errors import InputError
+
 Rows = NDArray[np.intp]
 
 
@@ -48,6 +50,41 @@ def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd
             fold[test] = number
         parts.append(pd.DataFrame({"participant": labels.index, "repeat": repeat, "fold": fold}))
     table = pd.concat(parts, ignore_index=True)
+    return table.assign(digest=folds_digest(table))
+
+
+def keep_folds(drawn: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """Give the participants of an earlier assignment their folds of then; newcomers have those that were drawn.
+
+    When somebody withdraws, the folds of the others stay: drawn anew, they would move everybody's results.
+
+    Parameters
+    ----------
+    drawn
+        As `outer_folds` returns it.
+    kept
+        The earlier assignment: participant, repeat, fold, as text. Who is not in `drawn` is passed over.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `drawn`, with the digest of the result.
+
+    Raises
+    ------
+    InputError
+        When the earlier assignment has more folds than are drawn now, or fewer.
+    """
+    if drawn.empty:
+        return drawn
+    kept = kept[["participant", "repeat", "fold"]].astype({"repeat": int, "fold": int})
+    if set(kept["fold"]) != set(drawn["fold"]):
+        raise InputError(
+            f"The folds kept from before a withdrawal are {kept['fold'].nunique()}, and biomarkers.cv.outer_folds asks "
+            f"for {drawn['fold'].nunique()}. Set it back, or delete the kept folds to have all of them drawn anew."
+        )
+    merged = drawn.merge(kept, on=["participant", "repeat"], how="left", suffixes=("", "_kept"))
+    table = drawn.assign(fold=merged["fold_kept"].fillna(merged["fold"]).astype(int).to_numpy())
     return table.assign(digest=folds_digest(table))
 
 

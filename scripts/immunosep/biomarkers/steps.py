@@ -17,7 +17,7 @@ from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
 from immunosep.biomarkers.frozen import FORMAT, data_digest, frozen_content, model_card, versions, write_model
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models
-from immunosep.biomarkers.splits import derive_seed, outer_folds
+from immunosep.biomarkers.splits import derive_seed, keep_folds, outer_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
 from immunosep.integration.assemble import read_layer
 from immunosep.io import PathLike, atomic_path, read_table, write_table
@@ -117,11 +117,18 @@ def _refusal(task: Task, classes: pd.Series, biomarkers: Mapping[str, Any]) -> s
 
 
 def split_folds(
-    *, task_name: str, biomarkers: Mapping[str, Any], seed: int, labels_path: PathLike, folds_path: PathLike
+    *,
+    task_name: str,
+    biomarkers: Mapping[str, Any],
+    seed: int,
+    labels_path: PathLike,
+    kept_path: PathLike | None,
+    folds_path: PathLike,
 ) -> None:
     """Write a task's folds: participant, repeat, fold, digest. They depend on the labels alone.
 
-    A task with too few participants gets a table without rows; its performance table says why.
+    Where somebody has withdrawn, `kept_path` holds the folds of the others, which they keep. A task with too few
+    participants gets a table without rows; its performance table says why.
     """
     task = load_task(task_name, biomarkers)
     classes = class_labels(task, read_table(labels_path))
@@ -130,7 +137,8 @@ def split_folds(
         logger.warning("task %s %s", task.name, reason)
         classes = classes.iloc[:0]
     cv = biomarkers["cv"]
-    write_table(outer_folds(classes, folds=cv["outer_folds"], repeats=cv["repeats"], seed=seed), folds_path)
+    folds = outer_folds(classes, folds=cv["outer_folds"], repeats=cv["repeats"], seed=seed)
+    write_table(keep_folds(folds, read_table(kept_path)) if kept_path else folds, folds_path)
 
 
 def evaluate_one_repeat(
@@ -182,11 +190,15 @@ def freeze_model(
     task_name: str,
     sources: Sources,
     choices: Choices,
+    epoch: int,
     performance_path: PathLike,
     model_path: PathLike,
     card_path: PathLike,
 ) -> None:
-    """Refit every model of a task on all participants; write it as a skops file with a model card."""
+    """Refit every model of a task on all participants; write it as a skops file with a model card.
+
+    `epoch` is the number of withdrawals of consent before: a model of a lower epoch may rest on somebody who withdrew.
+    """
     folds = read_table(sources.folds)
     performance = read_table(performance_path)
     if folds.empty:
@@ -223,10 +235,12 @@ def freeze_model(
         "models": fitted,
         "data_sha256": digest,
         "folds_sha256": folds_digest,
+        "epoch": epoch,
         "versions": versions(),
     }
     write_model(content, model_path)
-    card = model_card(task, classes, performance, sorted(inputs.blocks), inputs.upstream, digest, folds_digest)
+    digests = {"Data SHA-256": digest, "Folds SHA-256": folds_digest, "Data epoch (withdrawals before)": str(epoch)}
+    card = model_card(task, classes, performance, sorted(inputs.blocks), inputs.upstream, digests)
     _write_text(card, card_path)
 
 
