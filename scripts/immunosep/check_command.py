@@ -1,6 +1,7 @@
 """The command `immunosep check`: which inputs are meant, what is said of them, and what was not looked at."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _check(options: argparse.Namespace, say: Callable[[str], None]) -> int:
 
         page = render_page(findings, {}, [], unchecked=unchecked)
         with atomic_path(options.report) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     return exit_code(findings)
 
 
@@ -123,12 +124,12 @@ def _find_tables(folder: Path) -> dict[str, str]:
 
 def _refuse_to_overwrite(options: argparse.Namespace, config: Mapping[str, Any]) -> None:
     """Refuse a report that would take the place of what it is about."""
-    inputs = {str(Path(path).resolve()) for path in _tables(config) if path}
+    inputs = {os.path.realpath(path) for path in _tables(config) if path}
     written = [path for path in (options.report, options.json) if path]
     for path in written:
-        if str(Path(path).resolve()) in inputs:
+        if os.path.realpath(path) in inputs:
             raise InputError(f"{path} is an input of this check: give the report another name.")
-    if len({str(Path(path).resolve()) for path in written}) < len(written):
+    if len({os.path.realpath(path) for path in written}) < len(written):
         raise InputError("--report and --json name the same file.")
 
 

@@ -33,26 +33,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.others = others
     try:
         code: int = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except InputError as error:
         _say(str(error), sys.stderr)
         return 2
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has seen enough.
+        _drop_output()
         return 1
     except KeyboardInterrupt:
         _say("Stopped.", sys.stderr)
         return 130
     except OSError as error:
         _say(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.", sys.stderr)
+        _drop_output()
         return 2
     return code
 
 
+def _drop_output() -> None:
+    """Let what stdout does not take go nowhere; Python would complain once more when it closes it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say(text: str, stream: Any = None) -> None:
-    """Print a line, whatever the encoding of the terminal."""
+    """Print a line, whatever the encoding of the terminal; nowhere, where there is none."""
     stream = stream or sys.stdout
+    if stream is None:
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 

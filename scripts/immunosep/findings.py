@@ -70,26 +70,33 @@ def finding(
     others: Iterable[int] = (),
     sheet: str = "",
 ) -> Finding:
-    """Make a finding; `problem` and `fix` default to the texts of the code."""
+    """Make a finding; `problem` and `fix` default to the texts of the code, and no text can act on a terminal."""
     documented = CODES[code]
     return Finding(
         code,
-        file,
+        _visible(file),
         row,
-        column,
+        _visible(column),
         printable(value),
-        problem or documented.title,
-        fix or documented.fix,
-        suggestion,
+        _visible(problem) or documented.title,
+        _visible(fix) or documented.fix,
+        _visible(suggestion),
         tuple(others),
-        sheet,
+        _visible(sheet),
     )
 
 
 def printable(value: str) -> str:
     """Return `value` short and without characters that could act on a terminal."""
-    text = value if value.isprintable() else value.encode("unicode_escape", "backslashreplace").decode("ascii")
+    text = _visible(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _visible(text: str) -> str:
+    """Write characters that act instead of showing as their escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def mask(value: str) -> str:

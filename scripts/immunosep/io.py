@@ -101,7 +101,8 @@ def write_json(content: Any, path: PathLike) -> None:
     """Write indented JSON with sorted keys; NaN is refused because JSON has none."""
     with atomic_path(path) as temporary:
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # Halves of characters, as in names of files that are no text, become escapes, which JSON has too.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_h5ad(path: PathLike) -> "anndata.AnnData":
