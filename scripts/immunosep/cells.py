@@ -4,6 +4,7 @@ A column is described by a field of a table schema (see `checks`). Nothing here 
 """
 
 import difflib
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _ANY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f ][0-9]{3})+(?:[.,][0-9]+)?")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
+# A code within a name; a longer number, or one with a sign before it, is something else.
+_CODE = re.compile(r"(?<![0-9+])[0-9]{9}(?![0-9])")
 _NINE = "a code is nine digits and nothing else"
 _QUOTES = "'\"\u2018\u2019\u201c\u201d\u00b4`"
 _AROUND_CODES = ".,-_/" + _QUOTES
@@ -59,12 +62,19 @@ def cell_judge(spec: dict[str, Any]) -> Callable[[str], Flaw | None]:
             return numeric(value, spec)
         if spec.get("format") == "code":
             return _judge_code(value)
-        if pattern is not None and pattern.fullmatch(value):
-            risk = path_risk(value)
+        # A batch named NA would be a batch of its own, made of all that is not known.
+        if pattern is not None and pattern.fullmatch(value) and value.casefold() not in _MISSING:
+            risk = _name_risk(_CODE.sub("code", value))
             return Flaw("personal_value", f"holds what looks like {risk}", masked=True) if risk else None
         return _judge_text(value, spec, pattern)
 
     return judge
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _name_risk(name: str) -> str:
+    """Say what the name of a file, batch or run gives away; without codes, thousands of names are a few hundred."""
+    return path_risk(name)
 
 
 def judge_typed(typed: Typed, value: str, spec: dict[str, Any]) -> Flaw | None:
@@ -113,7 +123,8 @@ def _judge_common(value: str, *, is_code: bool = False) -> Flaw | None:
     if value != value.strip() or not value.isprintable():
         around = value[: len(value) - len(value.lstrip())] + value[len(value.rstrip()) :]
         hidden = "".join(c for c in value.strip() if not c.isprintable())
-        return Flaw("whitespace", f"{_strays(around + hidden)} in or around the value", value.strip())
+        mended = "".join(c for c in value if c.isprintable()).strip()
+        return Flaw("whitespace", f"{_strays(around + hidden)} in or around the value", mended)
     return None
 
 
@@ -186,6 +197,8 @@ def _name_of(character: str) -> str:
 def _judge_integer(value: str, spec: dict[str, Any]) -> Flaw | None:
     if _INTEGER.fullmatch(value):
         return _judge_range(int(value), spec)
+    if _THOUSANDS.fullmatch(value):
+        return _ambiguous(value)
     flaw = _judge_numeric(value, spec)
     if flaw is not None:
         return flaw

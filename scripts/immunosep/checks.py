@@ -136,9 +136,12 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
     names = [f["name"] for f in schema["fields"]]
     width = len(sheet.header)
     empty = dict.fromkeys(names, "")
+    known, places = list(positions), list(positions.values())
     for index, cells in enumerate(sheet.rows):
-        table.rows.append(empty | {name: cells[at] for name, at in positions.items() if at < len(cells)})
-        if len(cells) != width:
+        if len(cells) == width:
+            table.rows.append(empty | dict(zip(known, [cells[at] for at in places], strict=True)))
+        else:
+            table.rows.append(empty | {name: cells[at] for name, at in positions.items() if at < len(cells)})
             _note_ragged(table, sheet, index, names)
     table.lines = list(sheet.lines)
     table.absent = set(names) - set(positions)

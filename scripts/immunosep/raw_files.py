@@ -36,9 +36,10 @@ class DataFolder:
     """
 
     def __init__(self, root: str) -> None:
-        self.root = root
+        self.root = root or "."
         self.identities: dict[str, tuple[int, int]] = {}
         self._real: dict[str, str] = {}
+        self._held: dict[str, bool] = {}
 
     def real(self, folder: str) -> str:
         """Return the folder with all links followed."""
@@ -48,8 +49,10 @@ class DataFolder:
 
     def holds(self, real: str) -> bool:
         """Whether a resolved path lies in the data root."""
-        root = self.real(self.root)
-        return real == root or real.startswith(root.rstrip("/") + "/")
+        if real not in self._held:
+            root = self.real(self.root)
+            self._held[real] = real == root or real.startswith(root.rstrip("/") + "/")
+        return self._held[real]
 
 
 def check_file_cell(table: Table, index: int, column: str, folder: DataFolder) -> None:
@@ -58,7 +61,7 @@ def check_file_cell(table: Table, index: int, column: str, folder: DataFolder) -
     if _ABSOLUTE.match(path) or "\\" in path:
         table.add("path_absolute", index, column)
         return
-    if ".." in path.split("/"):
+    if ".." in path and ".." in path.split("/"):
         table.add("path_outside", index, column, "the path contains '..'")
         return
     flaw = _file_flaw(path, folder, packed=column in READS)
@@ -68,14 +71,14 @@ def check_file_cell(table: Table, index: int, column: str, folder: DataFolder) -
 
 def _file_flaw(path: str, folder: DataFolder, *, packed: bool) -> tuple[str, str] | None:
     """Code and problem of what is wrong with a file on the disk."""
-    full = posixpath.join(folder.root, path)
+    full = f"{folder.root}/{path}"
     try:
         status = os.lstat(full)
         if stat.S_ISLNK(status.st_mode):
             status = os.stat(full)  # noqa: PTH116
             real = os.path.realpath(full)
         else:
-            real = folder.real(posixpath.dirname(full))
+            real = folder.real(full.rpartition("/")[0])
     except PermissionError:
         return "data_unreadable", "its folder may not be entered"
     except (OSError, ValueError):

@@ -17,8 +17,12 @@ _BLOCK = 1 << 18
 # Decompressed size of one part; a manifest of 20,000 rows has about 25 MB.
 _LARGEST_PART = 200 * 2**20
 MOST_ITEMS = 5_000_000
-# Number formats that every reader knows by their number and that show a date or a time.
-_DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+# Number formats that every reader knows by their number: those that show a date or a time, and those that show percent.
+_KNOWN_FORMATS = {
+    **{str(number): "date" for number in (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))},
+    "9": "0%",
+    "10": "0.00%",
+}
 _OTHER_KINDS = {
     "xl/workbook.bin": "an Excel binary workbook (.xlsb)",
     "Index/Document.iwa": "a Numbers document",
@@ -45,12 +49,13 @@ class Place:
 
 @dataclass
 class Book:
-    """What the worksheets share."""
+    """What the worksheets share; `dates` and `percents` are the styles that show numbers as such."""
 
     archive: zipfile.ZipFile
     places: list[Place]
     strings: list[str]
     dates: dict[str, str]
+    percents: set[str]
 
 
 def open_book(archive: zipfile.ZipFile) -> Book:
@@ -96,8 +101,10 @@ def open_book(archive: zipfile.ZipFile) -> Book:
         raise BrokenWorkbook("workbook has no worksheet")
     parts = dict(targets.values())
     strings = _shared_strings(archive, parts["sharedStrings"]) if parts.get("sharedStrings") in names else []
-    dates = _date_styles(archive, parts["styles"]) if parts.get("styles") in names else {}
-    return Book(archive, listed, strings, dates)
+    formats = _number_formats(archive, parts["styles"]) if parts.get("styles") in names else {}
+    dates = {style: code for style, code in formats.items() if _shows_date(code)}
+    percents = {style for style, code in formats.items() if "%" in _bare(code)}
+    return Book(archive, listed, strings, dates, percents)
 
 
 def _relations(archive: zipfile.ZipFile, part: str) -> list[tuple[str, str, str]]:
@@ -129,9 +136,14 @@ def blocks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
             yield block
 
 
+def local_name(name: str) -> str:
+    """Return an element's name without its prefix; no two names of a workbook differ in their namespace only."""
+    return name.rpartition(":")[2]
+
+
 def new_parser() -> Any:
-    """XML parser that knows namespaces and refuses document types, and with them all entities."""
-    parser = expat.ParserCreate(namespace_separator="}")
+    """Make an XML parser that refuses document types, and with them all entities."""
+    parser = expat.ParserCreate()
     parser.buffer_text = True
 
     def refuse(*_: object) -> None:
@@ -152,12 +164,12 @@ def _parse(
     parser = new_parser()
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        handler = starts.get(name.rpartition("}")[2])
+        handler = starts.get(local_name(name))
         if handler is not None:
-            handler({key.rpartition("}")[2]: value for key, value in attributes.items()})
+            handler({local_name(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
-        handler = (ends or {}).get(name.rpartition("}")[2])
+        handler = (ends or {}).get(local_name(name))
         if handler is not None:
             handler()
 
@@ -202,8 +214,8 @@ def unescape(text: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
-def _date_styles(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
-    """Styles that show numbers as dates or times: number of the style to the format's code."""
+def _number_formats(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
+    """Codes of the number formats, by the number of the style that has them; empty where none matters here."""
     custom: dict[str, str] = {}
     formats: list[str] = []
     inside = [False]
@@ -223,14 +235,15 @@ def _date_styles(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
 
     starts: Handlers = {"numFmt": start_format, "cellXfs": start_styles, "xf": start_style}
     _parse(archive, part, starts, {"cellXfs": end_styles})
-    return {
-        str(style): custom.get(number, "date")
-        for style, number in enumerate(formats)
-        if (_shows_date(custom[number]) if number in custom else number.isdigit() and int(number) in _DATE_FORMATS)
-    }
+    known = _KNOWN_FORMATS | custom
+    return {str(style): known.get(number, "") for style, number in enumerate(formats)}
 
 
 def _shows_date(code: str) -> bool:
-    """Whether a number format has a day, month, year, hour or second, outside of quotes, colours and escapes."""
-    bare = re.sub(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', "", code.casefold())
-    return bare not in ("general", "@") and bool(re.search(r"[dmyhs]", bare.replace("general", "")))
+    """Whether a number format has a day, month, year, hour or second."""
+    return bool(re.search(r"[dmyhs]", _bare(code).replace("general", "")))
+
+
+def _bare(code: str) -> str:
+    """Return a number format without what stands in quotes, colours and escapes."""
+    return re.sub(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', "", code.casefold())

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from immunosep.sheet import Typed, column_number
-from immunosep.xlsx.workbook import Book, BrokenWorkbook, Place, blocks, new_parser, unescape
+from immunosep.xlsx.workbook import Book, BrokenWorkbook, Place, blocks, local_name, new_parser, unescape
 
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
+# What a cell is made of; other names, and names with a prefix, are rare.
+_NAMES = frozenset(("c", "v", "is", "t", "f", "row"))
 
 # Number of the row, text by position, type by position of the cells that are not text.
 Row = tuple[int, dict[int, str], dict[int, Typed]]
@@ -57,76 +59,72 @@ class _CellReader:
     """Turn the elements of a worksheet into rows; called for each of them, a million times, so it does little."""
 
     __slots__ = (
-        "_book", "_cells", "_collecting", "_formula", "_guide", "_kind", "_letters", "_line", "_names", "_note",
-        "_position", "_style", "_target", "_typed", "_value", "rows",
+        "_book", "_cells", "_collecting", "_formula", "_guide", "_kind", "_letters", "_line", "_note", "_position",
+        "_style", "_text", "_typed", "rows",
     )  # fmt: skip
 
     def __init__(self, book: Book, note: Callable[[str, int, dict[str, str]], None]) -> None:
         self._book, self._note = book, note
         self.rows: list[Row] = []
-        # Names without their namespace, and positions of columns: each worked out once.
-        self._names: dict[str, str] = {}
+        # Positions of columns, each worked out once.
         self._letters: dict[str, int] = {}
         self._line, self._position = 0, -1
         self._collecting = self._guide = False
         self._cells: dict[int, str] = {}
         self._typed: dict[int, Typed] = {}
-        self._kind = self._style = ""
-        self._value: list[str] = []
-        self._formula: list[str] | None = None
-        self._target = self._value
+        self._kind = self._style = self._text = ""
+        self._formula: str | None = None
 
-    def start(self, full_name: str, attributes: dict[str, str]) -> None:
-        name = self._names.get(full_name)
-        if name is None:
-            name = self._names[full_name] = full_name.rpartition("}")[2]
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name not in _NAMES:
+            name = local_name(name)
         if name == "c":
             reference = attributes.get("r")
             self._position = self._position + 1 if reference is None else self._place(reference)
             self._kind = attributes.get("t", "n")
             self._style = attributes.get("s", "")
-            self._value, self._formula, self._guide = [], None, False
+            self._text, self._formula, self._guide = "", None, False
         elif name in ("v", "t"):
-            self._collecting, self._target = not self._guide, self._value
-        elif name == "f":
-            self._formula = []
-            self._collecting, self._target = True, self._formula
-        elif name == "rPh":
-            self._guide = True  # Phonetic guides follow the text and are no part of it.
+            self._collecting = not self._guide
         elif name == "row":
             self._line = _checked(int(attributes.get("r", self._line + 1)), _LAST_ROW + 1)
             self._position, self._cells, self._typed = -1, {}, {}
             self._note(name, self._line, attributes)
-        else:
+        elif name == "f":
+            self._formula, self._collecting = "", True
+        elif name == "rPh":
+            self._guide = True  # Phonetic guides follow the text and are no part of it.
+        elif name != "is":
             self._note(name, self._line, attributes)
 
     def _place(self, reference: str) -> int:
         letters = reference.rstrip("0123456789")
-        if letters not in self._letters:
-            self._letters[letters] = _checked(column_number(letters), _LAST_COLUMN)
-        return self._letters[letters]
+        position = self._letters.get(letters)
+        if position is None:
+            position = self._letters[letters] = _checked(column_number(letters), _LAST_COLUMN)
+        return position
 
     def characters(self, data: str) -> None:
         if self._collecting:
-            self._target.append(data)
+            self._text += data
 
-    def end(self, full_name: str) -> None:
-        name = self._names[full_name]
+    def end(self, name: str) -> None:
         self._collecting = False
+        if name not in _NAMES:
+            name = local_name(name)
         if name == "c":
-            if self._value or self._formula:
-                text, typed = self._read_value("".join(self._value))
-                if text:
-                    self._cells[self._position] = text
-                    if typed is not None:
-                        self._typed[self._position] = typed
+            if self._text or self._formula:
+                self._keep()
         elif name == "row":
             self.rows.append((self._line, self._cells, self._typed))
+        elif name == "f":
+            self._formula, self._text = self._text, ""
 
-    def _read_value(self, text: str) -> tuple[str, Typed | None]:
-        """Text of a cell, and what it is where it is not text; a formula that gives no text is an empty cell."""
-        kind, typed = self._kind, None
-        if kind == "s":
+    def _keep(self) -> None:
+        """Keep a cell: its text, and what it is where it is not text."""
+        kind, text = self._kind, self._text
+        typed: Typed | None = None
+        if kind == "s" and text:
             text = self._book.strings[int(text)]
         elif kind in ("inlineStr", "str"):
             text = unescape(text)
@@ -135,11 +133,18 @@ class _CellReader:
         elif kind == "d" or self._style in self._book.dates:
             typed = Typed("date", self._book.dates.get(self._style, "date"))
         elif kind != "e" and text:  # An error reads as what it says (#N/A), and is told as such.
-            text, typed = _number_text(text), Typed("number")
+            if self._style in self._book.percents:
+                text = _percent_text(text)  # Nobody who sees 25% means 0.25; it is judged as the percentage it is.
+            else:
+                text, typed = _number_text(text), Typed("number")
         if self._formula is not None:
-            # A program that does not calculate leaves no value: the formula itself stands in its place.
-            return text or ("" if kind == "str" else "=" + "".join(self._formula)), Typed("formula")
-        return text, typed
+            # A program that does not calculate leaves no value: the formula itself stands in its place. One that gives
+            # no text is an empty cell.
+            text, typed = text or ("" if kind == "str" else f"={self._formula}"), Typed("formula")
+        if text:
+            self._cells[self._position] = text
+            if typed is not None:
+                self._typed[self._position] = typed
 
 
 def _checked(number: int, limit: int) -> int:
@@ -154,3 +159,8 @@ def _number_text(text: str) -> str:
         return text
     number = float(text)
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+def _percent_text(text: str) -> str:
+    """Write a stored number as the percentage that the cell shows: ``25%`` for 0.25."""
+    return f"{round(100 * float(text), 6):.12g}%"
