@@ -227,6 +227,7 @@ def test_what_may_leave_is_clean(tmp_path, watch):
     )
     (tmp_path / "text.md").write_text(text)
     (tmp_path / "values.h5ad").write_bytes(_matrix(tmp_path))
+    (tmp_path / "figure.pdf").write_bytes(pdf(b"BT [ (A) -3 (UROC 0.81) ] TJ ET", b"(ROC)") + b"\nxref\n")
     (tmp_path / "values.h5ad.npy").write_bytes(npy(np.arange(0, 10**6, 7)))
     assert scan_folder(tmp_path, watch) == []
 

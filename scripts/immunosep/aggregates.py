@@ -1,0 +1,183 @@
+"""Tables about the cohort made of tables about people: counts and means, with small cells suppressed.
+
+Every function takes tables read as text and returns a table to be shared. A count between 1 and k - 1 is written as
+``<k``; where one suppressed count could be worked out from the others of its line, a second one is suppressed, as
+``*``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+SECOND = "*"
+POOLED = "other sites"
+
+
+def small(k: int) -> str:
+    """Return what stands for a count below `k`."""
+    return f"<{k}"
+
+
+def suppress(counts: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Suppress small counts, and so many others that none can be worked out from the sums of rows and columns.
+
+    Parameters
+    ----------
+    counts
+        Whole numbers; rows and columns are lines whose sums may be known.
+    k
+        Smallest number of people that may be told.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The counts as text.
+    """
+    values = counts.to_numpy(dtype=int)
+    first = (values > 0) & (values < k)
+    hidden = first.copy()
+    while True:
+        line = _lonely(hidden)
+        if line is None:
+            break
+        # The smallest of the others goes: it loses least.
+        row, column = line
+        candidates = np.where(hidden[row, column], np.iinfo(int).max, values[row, column])
+        if candidates.min() == np.iinfo(int).max:
+            break
+        target = np.zeros_like(hidden)
+        target[row, column] = _only(candidates == candidates.min())
+        hidden |= target
+    text = values.astype(str).astype(object)
+    text[hidden] = SECOND
+    text[first] = small(k)
+    return pd.DataFrame(text, index=counts.index, columns=counts.columns)
+
+
+def _only(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the first of the marked positions."""
+    kept = np.zeros_like(mask)
+    kept[np.flatnonzero(mask)[0]] = True
+    return kept
+
+
+def _lonely(hidden: NDArray[np.bool_]) -> tuple[slice | int, slice | int] | None:
+    """Return a row or a column of at least two counts in which exactly one is hidden."""
+    if hidden.shape[1] > 1:
+        for row in np.flatnonzero(hidden.sum(axis=1) == 1):
+            return int(row), slice(None)
+    if hidden.shape[0] > 1:
+        for column in np.flatnonzero(hidden.sum(axis=0) == 1):
+            return slice(None), int(column)
+    return None
+
+
+def count_by(table: pd.DataFrame, rows: Sequence[str], column: str, k: int) -> pd.DataFrame:
+    """Count rows by the values of some columns and, across, of another; small counts suppressed."""
+    if table.empty:
+        return pd.DataFrame(columns=list(rows))
+    counts = table.groupby([*rows, column], sort=True).size().unstack(column, fill_value=0)
+    counts = counts.sort_index(key=_by_number) if len(rows) == 1 else counts
+    return suppress(counts, k).reset_index().rename_axis(None, axis="columns")
+
+
+def _by_number(index: pd.Index) -> pd.Index:
+    numbers = pd.to_numeric(index.to_series(), errors="coerce")
+    return index if numbers.isna().any() else pd.Index(numbers)
+
+
+def verdicts_by_site(verdicts: pd.DataFrame, libraries: pd.DataFrame, names: pd.Series, k: int) -> pd.DataFrame:
+    """Count the verdicts of each site and layer; sites bear other names, and small ones are pooled.
+
+    Parameters
+    ----------
+    verdicts
+        ``results/qc/verdicts.tsv``.
+    libraries
+        ``results/intake/libraries.tsv``.
+    names
+        The name that stands for each site.
+    k
+        Participants that a site of its own must have; smallest count that may be told.
+    """
+    overall = verdicts.loc[verdicts["metric"] == "overall", ["layer", "library", "verdict"]]
+    table = overall.merge(
+        libraries.loc[libraries["participant"] != "", ["library", "site", "participant"]], on="library"
+    )
+    people = table.groupby("site")["participant"].nunique().sort_values(kind="stable")
+    pooled = set(people.index[people < k])
+    # A pool that is small itself, or that hides one site alone, would tell what it hides: it takes the next site in.
+    for site in people.index:
+        if not pooled or (len(pooled) > 1 and people[list(pooled)].sum() >= k):
+            break
+        pooled.add(site)
+    table["site"] = table["site"].map(lambda site: POOLED if site in pooled else names[site])
+    few = table.groupby(["layer", "site"])["participant"].transform("nunique") < k
+    counts = table.groupby(["layer", "site", "verdict"]).size().unstack("verdict", fill_value=0)
+    counts = counts.reindex(columns=["pass", "warn", "fail"], fill_value=0)
+    parts = [suppress(part, k) for _, part in counts.groupby(level="layer", sort=True)]
+    shown = pd.concat(parts) if parts else counts.astype(str)
+    for key in table.loc[few, ["layer", "site"]].drop_duplicates().itertuples(index=False):
+        shown.loc[tuple(key)] = small(k)  # a group of fewer people, however many libraries they have
+    return shown.reset_index().rename_axis(None, axis="columns")
+
+
+def label_counts(labels: pd.DataFrame, columns: Sequence[str], k: int) -> pd.DataFrame:
+    """Count the randomised by the values of each label, one label at a time: variable, value, participants."""
+    people = labels[labels["randomised"] == "yes"]
+    parts = []
+    for name in (name for name in columns if name in people):
+        values = people[name].replace("", "unknown")
+        counts = suppress(values.value_counts().sort_index().to_frame("participants"), k)
+        parts.append(counts.rename_axis("value").reset_index().assign(variable=name))
+    columns = ["variable", "value", "participants"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def describe_endpoints(endpoints: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Describe each endpoint: number, mean and standard deviation, or the number with each value.
+
+    Parameters
+    ----------
+    endpoints
+        ``results/labels/endpoints.tsv``.
+    k
+        Smallest number of participants that may be told or described.
+    """
+    rows = []
+    for endpoint, table in endpoints[endpoints["value"] != ""].groupby("endpoint", sort=True):
+        values = pd.to_numeric(table["value"], errors="coerce")
+        if values.isna().any() or values.nunique() <= 2:
+            counts = suppress(table["value"].value_counts().sort_index().to_frame("n"), k)["n"]
+            rows += [{"endpoint": endpoint, "value": value, "participants": n} for value, n in counts.items()]
+        elif len(values) >= k:
+            described = {"participants": str(len(values)), "mean": values.mean(), "sd": values.std()}
+            rows.append({"endpoint": endpoint, "value": "", **described})
+        else:
+            rows.append({"endpoint": endpoint, "value": "", "participants": small(k)})
+    return pd.DataFrame(rows, columns=["endpoint", "value", "participants", "mean", "sd"])
+
+
+def suppress_columns(table: pd.DataFrame, keys: Sequence[str], k: int) -> pd.DataFrame:
+    """Suppress the small counts of a table that is all counts but for its keys."""
+    counts = table.drop(columns=list(keys)).apply(pd.to_numeric).fillna(0).astype(int)
+    return pd.concat([table[list(keys)], suppress(counts, k)], axis="columns")
+
+
+def without_small(table: pd.DataFrame, columns: Sequence[str], k: int) -> pd.DataFrame:
+    """Leave out the rows in which a count of people is between 1 and k - 1."""
+    if table.empty:
+        return table
+    counts = table[[column for column in columns if column in table]].apply(pd.to_numeric, errors="coerce")
+    return table[~((counts > 0) & (counts < k)).any(axis="columns")]
+
+
+def large_classes(performance: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Keep the models whose classes all have enough participants; what compares a small class is left out."""
+    positive = pd.to_numeric(performance["n_positive"], errors="coerce")
+    rest = pd.to_numeric(performance["n"], errors="coerce") - positive
+    return performance[~((positive < k) | (rest < k))]
