@@ -125,9 +125,10 @@ def test_intervals_cover_the_truth():
 
 def test_gate_refuses_a_share_of_nothing():
     c = simulate(60, 0.0, 0.5, 0.0, 8)
-    row = value(single_trial.assess(c, 50, 9), "proportion_explained")
-    assert np.isnan(row["estimate"])
-    assert "not estimable: the arm's effect on the outcome is" in row["note"]
+    table = single_trial.assess(c, 50, 9)
+    for share in ("proportion_explained", "wang_taylor_f", "proportion_mediated"):
+        assert np.isnan(value(table, share)["estimate"])
+        assert value(table, share)["note"].startswith("not estimable")
 
 
 @pytest.mark.parametrize("family", ["binary", "survival"])

@@ -31,8 +31,8 @@ from immunosep.stats.regression import (
 )
 
 PTE_GATE = 2.0
-"""The proportion explained is printed where the treatment effect is at least this many standard errors: below, the
-ratio has a denominator that is noise."""
+"""Shares of the treatment effect are printed where it is at least this many standard errors: below, they have a
+denominator that is noise."""
 PTE_INFORMATIVE = 4.0
 """Freedman's rule of thumb: under four standard errors the interval is too wide to say anything."""
 COLUMNS = ["measure", "estimate", "low", "high", "p_value", "n", "note"]
@@ -214,6 +214,10 @@ def wang_taylor(comparison: Comparison, draws: int, seed: int, level: float = 0.
     c = comparison
     if c.family == "survival":
         raise NotEstimable("defined for continuous and binary outcomes")
+    raw = fit("continuous", c.outcome, design(c.arm))
+    z = abs(raw.coef[1]) / np.sqrt(raw.covariance[1, 1])
+    if z < PTE_GATE:
+        raise NotEstimable(f"the arms' outcomes differ by {z:.1f} standard errors, under {PTE_GATE:g}")
     weights = np.vstack([np.ones(len(c.arm)), bootstrap_weights(c.arm, draws, seed)])
     active, placebo = weights * c.arm, weights * (1 - c.arm)
     terms = design(c.marker, c.covariates)
@@ -285,8 +289,13 @@ def mediation(comparison: Comparison, draws: int, seed: int, level: float = 0.95
         (name, float(values[0]), *_percentiles(values[1:], level), np.nan, "")
         for name, values in (("mediated_effect", mediated), ("direct_effect", direct))
     ]
-    limits = _percentiles(mediated[1:] / total[1:], level)
-    rows.append(("proportion_mediated", float(mediated[0] / total[0]), *limits, np.nan, ""))
+    total_low, total_high = _percentiles(total[1:], level)
+    if total_low < 0 < total_high:
+        note = "not estimable: the interval of the total effect holds 0"
+        rows.append(("proportion_mediated", np.nan, np.nan, np.nan, np.nan, note))
+    else:
+        limits = _percentiles(mediated[1:] / total[1:], level)
+        rows.append(("proportion_mediated", float(mediated[0] / total[0]), *limits, np.nan, ""))
     if c.family == "continuous":
         rho = _partial_correlation(c, design(c.arm, c.covariates))
         note = "correlation of the two models' errors at which the mediated effect is 0"
