@@ -22,6 +22,7 @@ from immunosep.clinical_rules import (
     classify_rows,
 )
 from immunosep.findings import Finding
+from immunosep.manifest_rules import sites_unread
 from immunosep.row_rules import check_site
 from immunosep.sealed import open_sealed
 from immunosep.sheet import parse_sheet
@@ -39,6 +40,8 @@ class Clinical:
         One row per participant and day.
     classification, allocation
         Sealed rows; None in a role that may not see them.
+    unread
+        Sites with participants whose code cannot be read, as `manifest_rules.sites_unread` returns them.
     endotypes
         (site, participant code) to endotype at screening; empty where it is undetermined, None where the role does not
         see the classification.
@@ -48,6 +51,7 @@ class Clinical:
     visits: tuple[Row, ...] = ()
     classification: tuple[Row, ...] | None = None
     allocation: tuple[Row, ...] | None = None
+    unread: frozenset[str] = frozenset()
     endotypes: dict[Key, str] | None = None
 
 
@@ -90,24 +94,25 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         name: check_table(parse_sheet(table.data, str(config["sealed"][name]), name, columns_of(name)), name)
         for name, table in opened.items()
     }
+    tables = [t for t in (participants, visits, *sealed.values()) if t is not None]
+    for table in tables if countries is not None else ():
+        for index, row in enumerate(table.rows):
+            if row["site"] and table.good(index, "site"):
+                check_site(table, index, countries or {})
     people: dict[Key, Row] | None = None
+    unread: frozenset[str] = frozenset()
     if participants is not None:
         people = {
             (row["site"], row["participant_code"]): row
             for index, row in enumerate(participants.rows)
             if participants.good(index, "site", "participant_code")
         }
-        # Participants with a mistyped code cannot be looked up, and would make all their visits unknown.
-        complete = bool(participants.rows) and len(people) == len(participants.rows)
+        # Of a table without rows it is told that there are none, and not that nobody is in it.
+        unread = sites_unread(participants, "participant_code") if participants.rows else frozenset([""])
         check_participants(participants, countries)
-    tables = [t for t in (participants, visits, *sealed.values()) if t is not None]
     for table in tables:
-        if countries is not None:
-            for index, row in enumerate(table.rows):
-                if row["site"] and table.good(index, "site"):
-                    check_site(table, index, countries)
-        if table is not participants and people is not None and complete:
-            check_known(table, people)
+        if table is not participants and people is not None:
+            check_known(table, people, unread)
         for quantity in PLAUSIBLE:
             if table.rows and quantity in table.rows[0]:
                 check_quantity(table, quantity)
@@ -121,6 +126,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         visits=tuple(visits.rows) if visits else (),
         classification=_rows(sealed.get("classification")),
         allocation=_rows(sealed.get("allocation")),
+        unread=unread,
         endotypes=_check_sealed(sealed, shuffled, people or {}, config["endotype"]),
     )
     findings = [f for table in tables for f in table.located()]

@@ -3,12 +3,13 @@
 As in the rules of the manifest, a cell that already has a finding takes part in no other rule.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from immunosep.checks import Row, Table
 from immunosep.findings import finding
-from immunosep.manifest_rules import add_across, lines_of
+from immunosep.manifest_rules import add_across, lines_of, sites_unread
 
 Key = tuple[str, str]
 _SOFA = (
@@ -85,10 +86,23 @@ def _check_consent(table: Table, index: int) -> None:
         table.add("withdrawal_mismatch", index, "withdrawn_day", f"consent is {row['consent']}, and a day is given")
 
 
-def check_known(table: Table, people: Mapping[Key, Row]) -> None:
-    """Check that every row of a table belongs to a participant."""
+def check_known(table: Table, people: Mapping[Key, Row], unread: Collection[str]) -> None:
+    """Check that every row of a table belongs to a participant.
+
+    Parameters
+    ----------
+    table
+        Table, checked cell by cell.
+    people
+        (site, participant code) to the row of the participants table.
+    unread
+        Sites with participants whose code cannot be read, as `sites_unread` returns them.
+    """
+    if "" in unread:
+        return
     for index, row in enumerate(table.rows):
-        if table.good(index, "site", "participant_code") and _key(row) not in people:
+        good = table.good(index, "site", "participant_code")
+        if good and _key(row) not in people and row["site"] not in unread:
             problem = f"{row['site']}-{row['participant_code']} is not in the participants table"
             table.add("unknown_participant", index, "participant_code", problem)
 
@@ -179,17 +193,23 @@ def _check_scores(table: Table, course: Mapping[int, int]) -> None:
 
 def _check_end(table: Table, course: Mapping[int, int], name: str, person: Row) -> None:
     """Tell visits from after withdrawal, and of the living from after their last contact."""
-    withdrawn, contact = person["withdrawn_day"], person["last_contact_day"]
+    # A day of withdrawal beside another state of consent is told where the participants are checked.
+    withdrawn = person["withdrawn_day"] if person["consent"] in ("withdrawn", "erase") else ""
+    contact = person["last_contact_day"]
     if withdrawn.isdigit():
         late = [index for day, index in course.items() if day >= int(withdrawn)]
         if late:
             problem = f"{name} withdrew on day {withdrawn} and has visits from then on ({lines_of(table, late)})"
-            add_across(table, "visit_after_withdrawal", late, "visit_day", withdrawn, problem)
+            add_across(table, "visit_after_withdrawal", late, "visit_day", _days(table, late), problem)
     elif contact.isdigit() and not person["death_day"]:
         late = [index for day, index in course.items() if day > int(contact)]
         if late:
             problem = f"{name} was last in contact on day {contact} and has visits from later ({lines_of(table, late)})"
-            add_across(table, "contact_before_data", late, "visit_day", contact, problem)
+            add_across(table, "contact_before_data", late, "visit_day", _days(table, late), problem)
+
+
+def _days(table: Table, rows: Iterable[int]) -> str:
+    return ", ".join(table.rows[index]["visit_day"] for index in rows)
 
 
 # ----------------------------------------------------------------------------------------------------- sealed tables
@@ -237,16 +257,19 @@ def check_classified(table: Table, people: Mapping[Key, Row], endotypes: Mapping
     endotypes
         As `classify_rows` returns them.
     """
+    listed = Counter(map(_key, table.rows))
     for index, row in enumerate(table.rows):
         if people.get(_key(row), {}).get("randomised") != "yes" or not table.good(index, "ferritin", "hladr"):
             continue
+        if listed[_key(row)] > 1:
+            continue  # Told as two rows for one record; which of them holds, nobody knows.
         if endotypes[_key(row)] == "unclassified":
             table.add("not_eligible", index, "participant_code", "randomised, and ferritin and HLA-DR say unclassified")
         elif not endotypes[_key(row)]:
             _tell(table, "endotype_unknown", index, "participant_code", "randomised, and ferritin or HLA-DR is missing")
-    listed = {_key(row) for row in table.rows}
+    unread = sites_unread(table, "participant_code")
     for (site, code), person in people.items():
-        if person["randomised"] == "yes" and (site, code) not in listed:
+        if person["randomised"] == "yes" and (site, code) not in listed and not unread & {site, ""}:
             problem = f"{site}-{code} was randomised and has no row"
             table.findings.append(finding("endotype_unknown", table.file, 0, "participant_code", code, problem))
 

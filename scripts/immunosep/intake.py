@@ -100,7 +100,7 @@ def _intake(
     check_across(table, folder.identities)
     people = clinical.participants
     if people and table.rows:
-        check_against_participants(table, people)
+        check_against_participants(table, people, clinical.unread)
     findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people)])
     if errors(findings):
         return Libraries(), clinical, findings

@@ -276,6 +276,33 @@ def _check_two_sites(table: Table, rows: Iterable[int]) -> None:
             add_across(table, "code_at_two_sites", list(places.values()), "participant_code", code, problem)
 
 
+def sites_unread(table: Table, *columns: str, of: Iterable[int] | None = None) -> frozenset[str]:
+    """Return the sites that have rows whose owner cannot be read.
+
+    Who seems to be missing from a table may stand in one of them: then nothing more is said of it.
+
+    Parameters
+    ----------
+    table
+        Checked table.
+    columns
+        Cells beside the site that say whose a row is.
+    of
+        Indices of the rows that belong to somebody; all by default.
+
+    Returns
+    -------
+    frozenset of str
+        With the empty string where the site itself cannot be read: then it may be any.
+    """
+    rows = range(len(table.rows)) if of is None else of
+    return frozenset(
+        table.rows[index]["site"] if table.good(index, "site") else ""
+        for index in rows
+        if not table.good(index, "site", *columns)
+    )
+
+
 def lines_of(table: Table, members: Iterable[int]) -> str:
     """Write the lines of rows as text."""
     return row_list(table.lines[index] for index in members)

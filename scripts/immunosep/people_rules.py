@@ -1,15 +1,16 @@
 """Rules of the manifest beside the participants table: who is in both, and what their courses and consent allow."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from immunosep.checks import Row, Table
 from immunosep.findings import finding
 from immunosep.manifest import FollowUp, participant_code
-from immunosep.manifest_rules import add_across, lines_of
+from immunosep.manifest_rules import add_across, lines_of, sites_unread
 
 
-def check_against_participants(table: Table, participants: Mapping[tuple[str, str], Row]) -> None:
+def check_against_participants(
+    table: Table, participants: Mapping[tuple[str, str], Row], unread: Collection[str] = ()
+) -> None:
     """Compare the manifest with the participants table.
 
     Parameters
@@ -18,16 +19,24 @@ def check_against_participants(table: Table, participants: Mapping[tuple[str, st
         Manifest, checked row by row; findings are added.
     participants
         (site, participant code) to the row of the participants table.
+    unread
+        Sites with participants whose code cannot be read, as `manifest_rules.sites_unread` returns them.
     """
     if table.absent & {"site", "sample_code", "sample_type"}:
         return  # Told as missing columns; without them nobody is known by name.
     libraries: dict[tuple[str, str], list[int]] = {}
-    mentioned = Counter((row["site"], participant_code(row)) for row in table.rows if row["sample_type"] == "sample")
+    # A row of an unknown kind may be a sample.
+    owned = [
+        i for i, row in enumerate(table.rows) if row["sample_type"] == "sample" or not table.good(i, "sample_type")
+    ]
+    unread_here = sites_unread(table, "sample_code", "participant_code", "sample_type", of=owned)
     for index, row in enumerate(table.rows):
         if row["sample_type"] == "sample" and table.good(index, "site", "sample_code", "participant_code"):
             libraries.setdefault((row["site"], participant_code(row)), []).append(index)
     for (site, code), members in libraries.items():
         record = participants.get((site, code))
+        if record is None and (site in unread or "" in unread):
+            continue
         if record is None:
             problem = f"{site}-{code} ({lines_of(table, members)}) is not in the participants table"
             add_across(table, "not_in_participants", members, "participant_code", code, problem)
@@ -40,8 +49,10 @@ def check_against_participants(table: Table, participants: Mapping[tuple[str, st
         for index in taken:
             _check_course(table, index, record)
         _check_contact(table, taken, f"{site}-{code}", record)
+    if "" in unread_here:
+        return
     for (site, code), record in participants.items():
-        if record["randomised"] == "yes" and (site, code) not in mentioned:
+        if record["randomised"] == "yes" and (site, code) not in libraries and site not in unread_here:
             problem = f"{site}-{code} was randomised and has no row in the manifest"
             table.findings.append(finding("not_in_manifest", table.file, 0, "participant_code", code, problem))
 
