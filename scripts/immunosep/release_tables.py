@@ -11,11 +11,14 @@ import pandas as pd
 
 from immunosep import aggregates as agg
 from immunosep.biomarkers.splits import folds_digest
+from immunosep.blinding import hidden_features
 from immunosep.io import read_table
+from immunosep.masking import is_hidden
 from immunosep.surrogates import surrogate
 
 RESULTS: Final = Path("results")
 _LABELS: Final = ("country", "endotype", "borderline", "both_criteria", "sofa_response", "reversal_d15")
+_ARMS: Final = ("n_active", "n_placebo", "events_active", "events_placebo")
 _PERFORMANCE_KEYS: Final = ["model", "feature_set", "class"]
 
 
@@ -91,6 +94,12 @@ def _peaks(release: Release, place: str, _: Mapping[str, str]) -> dict[str, byte
     return {place: "".join("\t".join(line) + "\n" for line in lines if int(line[5]) >= release.k).encode()}
 
 
+def _assays(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
+    table = release.table(place)
+    hidden = hidden_features(release.config)
+    return {place: _tsv(table if hidden is None else table[~is_hidden(table, "proteome", hidden)])}
+
+
 def _genera(release: Release, place: str, words: Mapping[str, str]) -> dict[str, bytes]:
     libraries = release.table("intake/microbiome.tsv")
     total = int(((libraries["specimen"] == words["site"]) & (libraries["sample_type"] == "sample")).sum())
@@ -164,9 +173,11 @@ def _folds(release: Release, place: str, _: Mapping[str, str]) -> dict[str, byte
 MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, bytes]]]] = {
     "intake/completeness.tsv": _completeness,
     "intake/rejected.tsv": _rejected,
+    "intake/confounding.tsv": _counted("n"),
     "qc/verdicts.tsv": _verdicts,
     "qc/summary.tsv": _qc_summary,
     "atac/consensus_peaks.bed": _peaks,
+    "proteome/assays.tsv": _assays,
     "microbiome/<body site>_genera.tsv": _genera,
     "labels/labels.tsv": _labels,
     "labels/endpoints.tsv": _endpoints,
@@ -177,6 +188,13 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "biomarkers/<task>/model_card.md": _whole,
     "biomarkers/<task>/model.skops": _coefficients,
     "biomarkers/<task>/folds.tsv": _folds,
+    "trial/effects.tsv": _counted(*_ARMS),
+    "trial/sensitivity.tsv": _counted(*_ARMS),
+    "trial/populations.tsv": _counted("n", "emergency_unblinded", "deaths_28", "deaths_90"),
+    "surrogacy/measures.tsv": _counted("n"),
+    "surrogacy/baseline.tsv": _counted("n"),
+    "surrogacy/interactions.tsv": _counted("n"),
+    "surrogacy/stepp.tsv": _counted("n"),
     "figures/07_roc_<task>.<name>": _whole,
     "figures/08_calibration_<task>.<name>": _whole,
 }
