@@ -8,7 +8,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from immunosep.integration.mofa import MofaError, fit_mofa, most_variable, project, variance_explained
+from immunosep.integration.mofa import MofaError, fit_mofa, most_variable
+from immunosep.integration.projection import project, variance_explained
 from immunosep.integration.transformer import MofaFactors
 
 

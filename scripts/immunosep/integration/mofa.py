@@ -1,4 +1,4 @@
-"""Factor analysis of several layers: one function around mofapy2, and the exact projection of unseen samples.
+"""Factor analysis of several layers: one function around mofapy2.
 
 mofapy2 is used through its `entry_point` with every choice written out, because its defaults guess the likelihood from
 the data, take the seed from the clock, save the training matrix to the system's temporary folder and end the process on
@@ -13,6 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -77,6 +78,11 @@ class MofaFit:
         """Number of factors that were kept."""
         return int(self.prior.shape[0])
 
+    @property
+    def bound(self) -> float:
+        """Evidence lower bound at the end of training."""
+        return float(self.elbo[-1])
+
 
 def fit_mofa(
     views: Mapping[str, ArrayLike],
@@ -130,142 +136,104 @@ def fit_mofa(
     -----
     The result depends on the order of rows in the last digits; sort the samples before the call.
     """
-    data = {name: np.array(matrix, dtype=np.float64) for name, matrix in views.items()}
-    n_samples = _check_views(data)
-    mean = {name: np.nanmean(matrix, axis=0) for name, matrix in data.items()}
-    centred = {name: matrix - mean[name] for name, matrix in data.items()}
-    scale = {name: float(np.nanstd(matrix)) for name, matrix in centred.items()}
-    scaled = {name: matrix / scale[name] for name, matrix in centred.items()}
-
-    with _quiet_mofapy2() as entry_point:
-        model = entry_point()
-        model.set_data_options(scale_views=False, scale_groups=False, center_groups=False, use_float32=False)
-        model.set_data_matrix(
-            [[scaled[name].copy()] for name in data],
-            likelihoods=["gaussian"] * len(data),
-            views_names=list(data),
-            groups_names=["all"],
-            samples_names=[[str(name) for name in names] if names is not None else _numbered("sample", n_samples)],
-            # A feature name may occur in two views (a gene and its protein); mofapy2 wants them all different.
-            features_names=[
-                [f"{view}:{name}" for name in (features[view] if features is not None else range(data[view].shape[1]))]
-                for view in data
-            ],
-        )
+    scaled, mean, scale = standardise(views)
+    with quiet_mofapy2() as entry_point:
+        model = new_model(entry_point, scaled, names, features)
         model.set_model_options(
-            factors=min(factors, n_samples - 1, *(matrix.shape[1] for matrix in data.values())),
+            factors=factor_limit(factors, scaled),
             spikeslab_factors=False,
             spikeslab_weights=spikeslab_weights,
             ard_factors=ard_factors,
             ard_weights=ard_weights,
         )
-        model.set_train_options(
-            iter=iterations,
-            convergence_mode=convergence,
-            dropR2=drop_r2,
-            startDrop=START_DROP,
-            seed=seed,
-            weight_views=False,
-            gpu_mode=False,
-            quiet=True,
-            outfile="",
-            save_interrupted=False,
-        )
+        set_training(model, iterations, convergence, drop_r2, seed)
         model.build()
         model.run()
-        fit = _collect(model, mean, scale, ard_factors)
+        fit = collect(model, mean, scale, ard_factors)
         if save_to is not None:
-            with atomic_path(save_to) as temporary:
-                model.save(str(temporary), save_data=False, save_parameters=False, expectations=["W", "Z", "Tau"])
+            _save(model, fit, save_to)
     logger.info(
-        "MOFA: %d samples, %d views, %d factors, %d bound evaluations",
-        n_samples,
-        len(data),
+        "MOFA: %d samples, %d views, %d factors, %d bound evaluations, bound %.6g",
+        fit.factors.shape[0],
+        len(fit.views),
         fit.n_factors,
         fit.elbo.size,
+        fit.bound,
     )
     return fit
 
 
-def project(fit: MofaFit, views: Mapping[str, ArrayLike]) -> Array:
-    """Return the posterior mean of the factors of unseen samples.
-
-    It is the fixed point of mofapy2's update of Z with the weights and the noise of training held fixed, so a training
-    sample comes back to its own factors. With O the observed features of a sample and y on the training scale,
-
-    ``A = diag(prior) + sum_{d in O} tau_d M_d``, ``b = sum_{d in O} tau_d E[w_d] y_d``, ``z = A^-1 b``,
-
-    where ``M_d`` has E[w_dk^2] on the diagonal and E[w_dk] E[w_dj] elsewhere.
-
-    Parameters
-    ----------
-    fit
-        Trained model.
-    views
-        Per view a matrix (n, D) with the features of training in their order; NaN is missing. Views may be left out.
+def standardise(views: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], dict[str, Array], dict[str, float]]:
+    """Centre every feature and divide each view by one standard deviation; the originals are not modified.
 
     Returns
     -------
-    ndarray of shape (n, K)
-        Zero, the prior mean, for a sample without any observed value.
+    scaled, mean, scale
+        Per view: the matrix (n, D), the mean of each feature (D,), the standard deviation of the centred view.
 
     Raises
     ------
     ValueError
-        If a view is unknown, no view is given, or shapes disagree.
+        If shapes disagree, a value is infinite, or a feature is constant or unobserved.
     """
-    unknown = set(views) - set(fit.views)
-    if unknown or not views:
-        raise ValueError(f"views {sorted(unknown)} are not in the model; it has {list(fit.views)}")
-    data = {name: np.asarray(views[name], dtype=np.float64) for name in fit.views if name in views}
-    if len({matrix.shape[0] for matrix in data.values()}) != 1:
-        raise ValueError("views differ in their number of samples")
-    n_samples, n_factors = next(iter(data.values())).shape[0], fit.n_factors
-    normal = np.broadcast_to(np.diag(fit.prior), (n_samples, n_factors, n_factors)).copy()
-    right = np.zeros((n_samples, n_factors))
-    diagonal = np.arange(n_factors)
+    data = {name: np.array(matrix, dtype=np.float64) for name, matrix in views.items()}
+    _check_views(data)
+    mean = {name: np.nanmean(matrix, axis=0) for name, matrix in data.items()}
     for name, matrix in data.items():
-        weights, precision = fit.weights[name], fit.precision[name]
-        if matrix.shape[1] != weights.shape[0]:
-            raise ValueError(f"view {name} has {matrix.shape[1]} features, the model {weights.shape[0]}")
-        observed = np.isfinite(matrix)
-        scaled = np.where(observed, (matrix - fit.mean[name]) / fit.scale[name], 0.0)
-        second = weights[:, :, None] * weights[:, None, :]
-        second[:, diagonal, diagonal] = fit.weights_square[name]
-        second *= precision[:, None, None]
-        flat = second.reshape(weights.shape[0], n_factors * n_factors)
-        normal += (observed.astype(np.float64) @ flat).reshape(normal.shape)
-        right += scaled @ (weights * precision[:, None])
-    return np.asarray(np.linalg.solve(normal, right[:, :, None])[:, :, 0], dtype=np.float64)
+        matrix -= mean[name]
+    scale = {name: float(np.nanstd(matrix)) for name, matrix in data.items()}
+    for name, matrix in data.items():
+        matrix /= scale[name]
+    return data, mean, scale
 
 
-def variance_explained(fit: MofaFit, views: Mapping[str, ArrayLike], factors: Array) -> Array:
-    """Return the fraction of variance per view and factor: 1 - |Y - z_k w_k|^2 / |Y|^2 over observed values.
+def new_model(
+    entry_point: Any,
+    scaled: Mapping[str, Array],
+    names: Sequence[str] | None = None,
+    features: Mapping[str, Sequence[str]] | None = None,
+) -> Any:
+    """Return mofapy2's model with data: Gaussian likelihoods, one group, nothing centred or scaled by mofapy2.
 
-    Parameters
-    ----------
-    fit
-        Trained model.
-    views
-        Per view the unscaled matrix (n, D); all views of the model.
-    factors
-        Factor values (n, K).
-
-    Returns
-    -------
-    ndarray of shape (M, K)
+    mofapy2 keeps the matrices and changes them in training: hand over what is not needed afterwards.
     """
-    result = np.empty((len(fit.views), fit.n_factors))
-    for row, name in enumerate(fit.views):
-        matrix = (np.asarray(views[name], dtype=np.float64) - fit.mean[name]) / fit.scale[name]
-        observed = np.isfinite(matrix).astype(np.float64)
-        matrix = np.where(observed > 0, matrix, 0.0)
-        weights = fit.weights[name]
-        # |Y - zw|^2 - |Y|^2 = -2 z'Yw + (z^2)'O(w^2): no residual matrix per factor is needed.
-        cross = np.einsum("nk,nk->k", factors, matrix @ weights)
-        square = np.einsum("nk,nk->k", factors**2, observed @ weights**2)
-        result[row] = (2 * cross - square) / np.square(matrix).sum()
-    return result
+    n_samples = next(iter(scaled.values())).shape[0]
+    model = entry_point()
+    model.set_data_options(scale_views=False, scale_groups=False, center_groups=False, use_float32=False)
+    model.set_data_matrix(
+        [[matrix] for matrix in scaled.values()],
+        likelihoods=["gaussian"] * len(scaled),
+        views_names=list(scaled),
+        groups_names=["all"],
+        samples_names=[[str(name) for name in names] if names is not None else _numbered("sample", n_samples)],
+        # A feature name may occur in two views (a gene and its protein); mofapy2 wants them all different.
+        features_names=[
+            [f"{view}:{name}" for name in (features[view] if features is not None else range(matrix.shape[1]))]
+            for view, matrix in scaled.items()
+        ],
+    )
+    return model
+
+
+def set_training(model: Any, iterations: int, convergence: str, drop_r2: float | None, seed: int) -> None:
+    """Set how mofapy2 trains (arguments as in `fit_mofa`); it writes no file by itself."""
+    model.set_train_options(
+        iter=iterations,
+        convergence_mode=convergence,
+        dropR2=drop_r2,
+        startDrop=START_DROP,
+        seed=seed,
+        weight_views=False,
+        gpu_mode=False,
+        quiet=True,
+        outfile="",
+        save_interrupted=False,
+    )
+
+
+def factor_limit(factors: int, scaled: Mapping[str, Array]) -> int:
+    """Return the factors to start from: no more than samples less one, nor than the features of the smallest view."""
+    return min(factors, *(min(matrix.shape[0] - 1, matrix.shape[1]) for matrix in scaled.values()))
 
 
 def most_variable(matrix: Array, limit: int | None) -> NDArray[np.intp]:
@@ -286,8 +254,8 @@ def most_variable(matrix: Array, limit: int | None) -> NDArray[np.intp]:
     return np.sort(order[:limit])
 
 
-def _check_views(data: Mapping[str, Array]) -> int:
-    """Return the number of samples; raise ValueError for what mofapy2 would answer with the end of the process."""
+def _check_views(data: Mapping[str, Array]) -> None:
+    """Raise ValueError for what mofapy2 would answer with the end of the process."""
     if not data:
         raise ValueError("MOFA needs at least one view")
     if any(matrix.ndim != 2 for matrix in data.values()):
@@ -301,7 +269,6 @@ def _check_views(data: Mapping[str, Array]) -> int:
         idle = matrix.shape[1] - most_variable(matrix, None).size
         if idle or not matrix.shape[1]:
             raise ValueError(f"view {name} has {idle} features that do not vary; leave them out")
-    return next(iter(sizes.values()))
 
 
 def _numbered(prefix: str, count: int) -> list[str]:
@@ -309,7 +276,18 @@ def _numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{index}" for index in range(count)]
 
 
-def _collect(model: Any, mean: dict[str, Array], scale: dict[str, float], ard_factors: bool) -> MofaFit:
+def _save(model: Any, fit: MofaFit, path: PathLike) -> None:
+    """Write mofapy2's HDF5 file without the training data, its factors ordered and signed as those of the fit."""
+    with atomic_path(path) as temporary:
+        model.save(str(temporary), save_data=False, save_parameters=False, expectations=["W", "Z", "Tau"])
+        with h5py.File(temporary, "r+") as file:
+            file["expectations/Z/all"][...] = fit.factors.T
+            file["variance_explained/r2_per_factor/all"][...] = 100 * fit.variance_explained
+            for name in fit.views:
+                file[f"expectations/W/{name}"][...] = fit.weights[name].T
+
+
+def collect(model: Any, mean: dict[str, Array], scale: dict[str, float], ard_factors: bool) -> MofaFit:
     """Copy the expectations out of a trained mofapy2 model, ordered and signed."""
     nodes = model.model.getNodes()
     names = list(mean)
@@ -343,7 +321,7 @@ def _collect(model: Any, mean: dict[str, Array], scale: dict[str, float], ard_fa
 
 
 @contextmanager
-def _quiet_mofapy2() -> Iterator[Any]:
+def quiet_mofapy2() -> Iterator[Any]:
     """Yield mofapy2's entry point with its side effects contained.
 
     Its printing goes to this module's log, its `sys.exit` becomes `MofaError`, its seeding of numpy's global generator

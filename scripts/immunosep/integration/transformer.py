@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from immunosep.integration.mofa import Array, Convergence, fit_mofa, most_variable, project
+from immunosep.integration.mofa import Array, Convergence, fit_mofa, most_variable
+from immunosep.integration.projection import project
 
 logger = logging.getLogger(__name__)
 
