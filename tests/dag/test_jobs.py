@@ -52,6 +52,7 @@ DEMO_JOBS = {
     # qc
     "judge_libraries": 4,
     "collect_verdicts": 1,
+    "assess_missingness": 1,
     "run_multiqc": 1,
     # integration and biomarkers: two tasks, two repeats
     "assemble_layers": 1,
@@ -63,6 +64,7 @@ DEMO_JOBS = {
     "freeze_model": 2,
     # report
     "plot_availability": 1,
+    "plot_missingness": 1,
     "plot_endotype_plane": 1,
     "plot_layer_qc": 4,
     "plot_layer_pca": 6,
@@ -202,6 +204,14 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
         ({"clinical": {"participants": None, "visits": None}}, "clinical.visits: the derivation of labels needs it"),
         ({"sealed": {"classification": "absent.tsv"}}, "absent.tsv: file cannot be read"),
         ({"role": "open"}, "role: 'open' is not one of blinded, endotype, unblinded"),
+        (
+            {"biomarkers": {"tasks": {"typo": {"target": "sofa_respons"}}}},
+            "biomarkers.tasks.typo: the label table has no column sofa_respons; did you mean sofa_response?",
+        ),
+        (
+            {"biomarkers": {"tasks": {"late": {"target": "sofa_response", "days": [1, 4]}}}},
+            "the model would look into its own outcome",
+        ),
     ],
 )
 def test_a_missing_input_is_told_without_a_traceback(design, changes, told):

@@ -360,7 +360,10 @@ def test_predictors_are_counts_on_the_days_asked_for_and_drugs_never_predict():
     assert rna.usable.tolist() == [True, True, False, True]
     assert blocks["proteome"].values.tolist()[0][0] == 1.5
     assert omics_predictors(multiomics(), [7], FILTERS) == {}
-    assert omics_predictors(multiomics(), [], FILTERS)["rna"].participants.size == 3
+    assert omics_predictors(multiomics(), [1, 4], FILTERS)["rna"].participants.size == 3
+    # All visits together would look into every outcome.
+    with pytest.raises(InputError, match=r"layer rna has visit days \(1, 4\)"):
+        omics_predictors(multiomics(), [], FILTERS)
 
 
 def test_what_was_made_over_the_cohort_is_named():
@@ -374,7 +377,7 @@ def test_what_was_made_over_the_cohort_is_named():
 
 
 def test_blocks_stack_on_the_union_of_observations():
-    joint, views = stack(list(omics_predictors(multiomics(), [], FILTERS).values()))
+    joint, views = stack(list(omics_predictors(multiomics(), [1, 4], FILTERS).values()))
     assert joint.observations.size == 3
     assert views.count("rna") == 4
     column = joint.features.tolist().index("proteome:p1")

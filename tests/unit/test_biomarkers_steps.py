@@ -14,6 +14,7 @@ from immunosep.biomarkers.steps import (
     collect_permutations,
     evaluate_one_repeat,
     freeze_model,
+    load_inputs,
     permute,
     split_folds,
     summarise_task,
@@ -223,3 +224,27 @@ def test_a_task_that_is_too_small_says_so_everywhere(inputs, tmp_path):
     assert read_table(out / "predictions.tsv").empty
     assert skops.io.load(out / "model.skops")["status"].startswith("not run")
     assert "No model" in (out / "model_card.md").read_text()
+
+
+def test_a_landmark_task_sees_who_is_there_and_sampled(tmp_path):
+    """Of ten participants two are gone by day 4 and three were not sampled on it."""
+    persons = [f"GR01-{index:09d}" for index in range(10)]
+    observations = [f"{name}-D{day:02d}" for name in persons[:7] for day in (1, 4)] + [f"{persons[8]}-D01"]
+    values = np.random.default_rng(1).normal(size=(len(observations), 6)).astype(np.float32)
+    obs = pd.DataFrame({"observation": observations}, index=[f"{name}-rna" for name in observations])
+    write_h5ad(anndata.AnnData(values, obs=obs, var=pd.DataFrame(index=list("abcdef"))), tmp_path / "rna.h5ad")
+    labels = {
+        "participant": persons,
+        "landmark_response_d4": ["response", "nonresponse"] * 4 + ["", ""],
+        "last_day_in_study": ["90"] * 8 + ["3", "2"],
+        "sofa_baseline": "9",
+        "sofa_d4": "8",
+    }
+    write_table(pd.DataFrame(labels), tmp_path / "labels.tsv")
+    task = {"target": "sofa_response", "days": [4], "landmark": 4, "comparators": ["clinical", "layers"]}
+    biomarkers = BIOMARKERS | {"tasks": {"t": task}, "clinical": {"t": ["sofa_baseline", "sofa_d4"]}}
+    sources = Sources({"rna": tmp_path / "rna.h5ad"}, tmp_path / "labels.tsv", None, tmp_path / "folds.tsv")
+    inputs = load_inputs("t", sources, Choices(biomarkers, INTEGRATION, FILTERS, 1))
+    assert inputs.classes.index.tolist() == persons[:8]
+    assert inputs.blocks["rna"].observations.tolist() == [f"{name}-D04" for name in persons[:7]]
+    assert inputs.blocks["clinical"].participants.tolist() == persons[:7]

@@ -4,81 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunosep.biomarkers.splits import derive_seed, folds_digest, grouped_folds, outer_folds
+from immunosep.biomarkers.splits import derive_seed, folds_digest, grouped_folds, keep_folds, outer_folds
 from immunosep.biomarkers.tasks import class_labels, contrasts, load_task, too_small
 from immunosep.errors import InputError
-
-
-def section(target, days=(1,), clinical=(), **extra):
-    """A section `biomarkers` with one task named t."""
-    return {
-        "tasks": {"t": {"target": target, "days": list(days), "comparators": ["layers"], **extra}},
-        "clinical": {"t": list(clinical)},
-    }
-
-
-@pytest.mark.parametrize(
-    ("target", "days"),
-    [
-        ("endotype", [1]),
-        ("sofa_response", [1]),
-        ("reversal_d15", [1, 2, 4, 7]),
-        ("event_28", [1]),
-        ("anything", []),
-    ],
-)
-def test_predictors_before_the_outcome_are_allowed(target, days):
-    assert load_task("t", section(target, days)).days == tuple(days)
-
-
-@pytest.mark.parametrize(
-    ("target", "days", "message"),
-    [
-        ("endotype", [2], "predictors of day 1 only"),
-        ("endotype", [1, 4], "predictors of day 1 only"),
-        ("sofa_response", [2], "begins on day 2"),
-        ("sofa_response", [1, 4], "predictors of day 4 and an outcome that begins on day 2"),
-        ("reversal_d15", [15], "begins on day 14"),
-        ("event_28", [4], "begins on day 2"),
-        ("anything", [1], "give first_outcome_day"),
-    ],
-)
-def test_predictors_that_may_know_the_outcome_are_refused(target, days, message):
-    with pytest.raises(InputError, match=message):
-        load_task("t", section(target, days))
-
-
-def test_own_outcome_day_serves_unknown_targets_and_loosens_no_known_one():
-    assert load_task("t", section("icu", [1, 4], first_outcome_day=5)).days == (1, 4)
-    with pytest.raises(InputError, match="day 5"):
-        load_task("t", section("icu", [7], first_outcome_day=5))
-    with pytest.raises(InputError, match="begins on day 2"):
-        load_task("t", section("sofa_response", [4], first_outcome_day=9))
-
-
-@pytest.mark.parametrize(
-    ("target", "name", "message"),
-    [
-        ("endotype", "ferritin", "has no day on which it is known"),
-        ("endotype", "endotype", "defines endotype"),
-        ("endotype", "covid19", "defines endotype or tells it"),
-        ("sofa_response", "mean_sofa_d9", "has no day on which it is known"),
-    ],
-)
-def test_clinical_predictors_without_a_day_or_that_define_the_target_are_refused(target, name, message):
-    with pytest.raises(InputError, match=message):
-        load_task("t", section(target, clinical=[name]))
-
-
-def test_all_mistakes_at_once():
-    with pytest.raises(InputError) as caught:
-        load_task("t", section("endotype", [4], clinical=["endotype", "delta_sofa"]))
-    assert len(str(caught.value).splitlines()) == 3
-
-
-def labels(**columns):
-    size = len(next(iter(columns.values())))
-    return pd.DataFrame({"participant": [f"GR01-{index:09d}" for index in range(size)], **columns})
+from support.tasks import labels, section
 
 
 def test_classes_of_the_trial():
@@ -170,3 +99,32 @@ def test_inner_folds_keep_all_rows_of_a_participant_on_one_side():
 def test_derived_seeds_differ_by_name_and_are_fixed():
     assert derive_seed(1, "outer", 1) == derive_seed(1, "outer", 1) != derive_seed(1, "outer", 2)
     assert 0 <= derive_seed(7, "x") < 2**31
+
+
+def test_folds_stay_when_somebody_withdraws():
+    classes = cohort()
+    before = outer_folds(classes, folds=5, repeats=2, seed=1)
+    left = classes.drop(classes.index[7])
+    drawn = outer_folds(left, folds=5, repeats=3, seed=1)
+    assert not drawn.merge(before, on=["participant", "repeat", "fold"]).equals(drawn)  # drawn anew, people move
+    after = keep_folds(drawn, before[before["participant"] != classes.index[7]].astype(str))
+    expected = before[before["participant"] != classes.index[7]]
+    merged = after.merge(expected, on=["participant", "repeat"], suffixes=("", "_before"))
+    assert len(merged) == 2 * 40
+    assert (merged["fold"] == merged["fold_before"]).all()
+    third = after["repeat"] == 3
+    pd.testing.assert_series_equal(after.loc[third, "fold"], drawn.loc[third, "fold"])
+    assert after["digest"].unique().tolist() == [folds_digest(after)]
+
+
+def test_newcomers_get_the_fold_that_is_drawn_and_other_numbers_of_folds_are_told():
+    classes = cohort()
+    kept = outer_folds(classes.iloc[:40], folds=5, repeats=1, seed=1).astype(str)
+    drawn = outer_folds(classes, folds=5, repeats=1, seed=1)
+    after = keep_folds(drawn, kept)
+    newcomer = after["participant"] == classes.index[40]
+    assert after.loc[newcomer, "fold"].tolist() == drawn.loc[newcomer, "fold"].tolist()
+    with pytest.raises(InputError, match="outer_folds asks for 4"):
+        keep_folds(outer_folds(classes, folds=4, repeats=1, seed=1), kept)
+    empty = outer_folds(classes.iloc[:0], folds=5, repeats=1, seed=1)
+    assert keep_folds(empty, kept).empty

@@ -9,11 +9,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
 
+from immunosep.biomarkers.guard import check_tasks, rules_of
+from immunosep.blinding import hidden_features
 from immunosep.config import check_config, feature_filters, require_inputs
+from immunosep.endpoints.columns import label_columns
 from immunosep.errors import InputError
 from immunosep.intake import load_libraries
 from immunosep.launch import find_own_tools
 from immunosep.provenance import code_fingerprint as fingerprint
+from immunosep.sealed import labels_are_shuffled
 
 find_own_tools()
 
@@ -21,6 +25,7 @@ BODY_SITES = ("nares", "oral", "rectum")
 
 try:
     config = check_config(config)
+    check_tasks(config)
     LIBRARIES = load_libraries(config)
     RAW_LAYERS = tuple(
         layer
@@ -30,6 +35,9 @@ try:
         and LIBRARIES.names(layer)
     )
     require_inputs(config, RAW_LAYERS)
+    # What is masked after the first dose; None where the role sees the true arm.
+    HIDDEN = hidden_features(config)
+    SHUFFLED = labels_are_shuffled(config)
 except InputError as error:
     # A mistake in the input is no fault of the workflow: say it without a traceback, leave nothing behind.
     print(f"\n{error}\n", file=sys.stderr, flush=True)
@@ -53,6 +61,10 @@ wildcard_constraints:
     library=r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)+",
     layer="|".join(RAW_LAYERS) or "none",
     body_site="|".join(BODY_SITES),
+    matrix="|".join(
+        layer for layer, options in config["layers"].items() if options.get("matrix")
+    )
+    or "none",
     endotype="MALS|SII",
     task=r"[a-z][a-z0-9_]*",
     run=r"[A-Za-z0-9_]+",

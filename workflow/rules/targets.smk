@@ -3,11 +3,12 @@
 Functions only; they depend on the libraries, the role and the configuration, never on results.
 """
 
-# Labels that follow from the sealed classification.
-SEALED_TARGETS = ("endotype", "both_criteria", "borderline", "reversal_d15")
+# Columns of the label table in this role; what follows from a sealed table is not among them in a lower one.
+VISIBLE_LABELS = label_columns(config, endotype=SEES_ENDOTYPE, arm=SEES_ARM)
 # Caption -> category and title in the HTML report.
 SHOWN = {
     "availability": ("1 Cohort", "Samples by participant, visit and layer"),
+    "missingness": ("1 Cohort", "Missing samples by outcome"),
     "endotype_plane": ("1 Cohort", "Endotypes by ferritin and HLA-DR"),
     "layer_qc": ("2 Quality", "Technical quality, {layer}"),
     "layer_pca": ("2 Quality", "Principal components, {modality}"),
@@ -27,7 +28,9 @@ def modalities():
     paths = {}
     for layer, options in config["layers"].items():
         if options.get("matrix") and options["enabled"]:
-            paths[layer] = options["matrix"]
+            paths[layer] = (
+                f"results/{layer}/masked.h5ad" if HIDDEN else options["matrix"]
+            )
         elif layer == "microbiome" and layer in RAW_LAYERS:
             paths.update(
                 {
@@ -45,8 +48,7 @@ def tasks():
     return [
         name
         for name, task in config["biomarkers"]["tasks"].items()
-        if task is not None
-        and (SEES_ENDOTYPE or not OWN_LABELS or task["target"] not in SEALED_TARGETS)
+        if task is not None and (not OWN_LABELS or task["target"] in VISIBLE_LABELS)
     ]
 
 
@@ -62,6 +64,7 @@ def task_settings(wildcards):
         **own,
         "tasks": {wildcards.task: section["tasks"][wildcards.task]},
         "clinical": {wildcards.task: section["clinical"].get(wildcards.task, [])},
+        "clock": rules_of(config),
     }
 
 
@@ -101,7 +104,7 @@ def all_figures():
     stems += [f"07_roc_{task}" for task in tasks()]
     stems += [f"08_calibration_{task}" for task in tasks()]
     stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
-    stems += ["01_availability"] if RAW_LAYERS else []
+    stems += ["01_availability", "01_missingness"] if RAW_LAYERS else []
     stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
     stems += ["20_survival", "21_sensitivity"] if SEES_ARM and OWN_LABELS else []
     if SEES_ARM and OWN_LABELS:

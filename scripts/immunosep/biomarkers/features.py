@@ -20,6 +20,7 @@ from immunosep.biomarkers.tasks import Task
 from immunosep.errors import InputError
 from immunosep.integration.factors import dense
 from immunosep.layer import flag
+from immunosep.masking import masked_here
 
 logger = logging.getLogger(__name__)
 
@@ -125,29 +126,46 @@ def omics_predictors(
     -------
     dict of Predictors
         By modality; a modality without a row on these days is left out.
+
+    Raises
+    ------
+    InputError
+        If no days are named and a layer has some: all visits together would look into every outcome.
     """
     result = {}
     for name, data in layers.items():
+        if not len(days) and data.obs["visit_day"].notna().any():
+            found = ", ".join(f"{day:g}" for day in sorted(data.obs["visit_day"].dropna().unique()))
+            raise InputError(f"layer {name} has visit days ({found}) and the task names none: say which may predict.")
         keep = np.ones(data.n_obs, dtype=bool) if not len(days) else data.obs["visit_day"].isin(list(days)).to_numpy()
         if not keep.any():
             logger.info("layer %s has no sample on days %s", name, list(days))
             continue
         part = data[keep]
         part = part[np.argsort(part.obs_names.to_numpy().astype(str), kind="stable")]
+        values = dense(part.layers.get("counts", part.X))
+        # Masked on one of these days: it neither predicts nor, where counts are shares of a total, counts for that.
+        masked = masked_here(part)
+        values[:, masked] = 0 if "counts" in part.layers else np.nan
         result[name] = Predictors(
             name,
-            dense(part.layers.get("counts", part.X)),
+            values,
             part.obs_names.to_numpy().astype(str),
             part.obs["participant"].astype(str).to_numpy().astype(str),
             part.var_names.to_numpy().astype(str),
             flag(part.var, "definer"),
-            preparation_of(part, name, filters),
+            preparation_of(part, name, filters, ~masked),
             np.asarray(part.layers["below_lod"], dtype=bool) if "below_lod" in part.layers else None,
         )
     return result
 
 
-def preparation_of(data: AnnData, modality: str, filters: Mapping[str, Mapping[str, Any]]) -> Preparation:
+def preparation_of(
+    data: AnnData,
+    modality: str,
+    filters: Mapping[str, Mapping[str, Any]],
+    shown: NDArray[np.bool_] | bool = True,
+) -> Preparation:
     """Return the unfitted transformer of a modality.
 
     Parameters
@@ -160,10 +178,12 @@ def preparation_of(data: AnnData, modality: str, filters: Mapping[str, Mapping[s
     filters
         By layer: `min_count` and `min_fraction` (RNA), `min_cpm` and `min_fraction` (ATAC), `min_prevalence` and
         `pseudocount` (microbiome), `min_detected` (proteome). A layer that is not named keeps all its features.
+    shown
+        Features that are not masked.
     """
     layer = "microbiome" if modality.startswith("microbiome") else modality
     options = filters.get(layer, {})
-    usable = ~flag(data.var, "drug_analyte")
+    usable = ~flag(data.var, "drug_analyte") & shown
     if "counts" not in data.layers:
         return MeasuredValues(usable, options.get("min_detected", 0))
     if layer == "microbiome":

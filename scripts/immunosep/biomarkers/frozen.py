@@ -109,6 +109,11 @@ def model_card(
     """
     counts = ", ".join(f"{name} {count}" for name, count in classes.value_counts().sort_index().items())
     days = ", ".join(map(str, task.days)) or "none (cohort without visit days)"
+    population = "all with a class of the target"
+    if task.population_day > 1:
+        population += (
+            f" who are alive and in the study at the end of day {task.population_day}; models see those sampled"
+        )
     lines = [
         f"# Model card: {task.name}",
         "",
@@ -116,6 +121,7 @@ def model_card(
         "validated as such; the performance below is that of the same procedure under cross-validation.",
         "",
         f"- Target: {task.target}; classes {counts}",
+        f"- Population: {population}; N = {len(classes)}",
         f"- Predictors: {', '.join(layers)}; visit days {days}",
         f"- Feature sets: {', '.join(task.feature_sets)}; the drugs' own analytes never enter",
         "- Learned inside each fold: which genes, peaks, proteins and genera are common enough, variance filter,",

@@ -107,6 +107,9 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     participants = read_table(sources.participants) if sources.participants else None
     clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:
+        if task.population_day > 1:
+            # The population is who was sampled, too: the clinical model is compared on the same participants.
+            clinical = clinical.rows(sorted({name for block in blocks.values() for name in block.participants}))
         blocks["clinical"] = clinical
     return Inputs(task, classes, strata, blocks, frozen_upstream(layers))
 

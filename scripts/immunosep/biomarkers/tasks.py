@@ -4,48 +4,30 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
+from immunosep.biomarkers.guard import task_problems, trial_rules
 from immunosep.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-#: Values of the trial's targets by class, the reference class first; a class is named by its first value.
-CLASSES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "endotype": (("SII",), ("MALS",)),
-    "sofa_response": (("nonresponse",), ("response",)),
-    # Death before day 15 is no reversal (composite strategy, protocol).
-    "reversal_d15": (("not_reversed", "dead"), ("reversed",)),
-    "event_28": (("0",), ("1",)),
-    "event_90": (("0",), ("1",)),
-}
-
-#: First day after baseline that enters the outcome. Day 1 is baseline: SOFA of day 1 is only the reference.
-FIRST_OUTCOME_DAY = {"sofa_response": 2, "reversal_d15": 14, "event_28": 2, "event_90": 2}
-
-#: Targets measured at the same time as the predictors, with the days on which that is so.
-CONCURRENT_DAYS = {"endotype": (1,)}
-
-#: Day on which a clinical predictor is known. One that is not listed may know the future and is refused.
-CLINICAL_AVAILABLE_DAY = {
-    "age_years": 0,
-    "sex": 0,
-    "site": 0,
-    "country": 0,
-    "infection": 0,
-    "covid19": 0,
-    "endotype": 0,
-    "hours_sepsis_to_drug": 1,
-    "sofa_baseline": 1,
+_YES: Final = (("no",), ("yes",))
+#: Values of the trial's targets by class, the reference class first; a class is named by its first value. Names of
+#: targets as patterns, because their days are the configuration's.
+CLASSES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    r"endotype|dynamic_endotype_d\d+": (("SII",), ("MALS",)),
+    r"sofa_response|landmark_response_d\d+": (("nonresponse",), ("response",)),
+    # Death before the day is no reversal (composite strategy, protocol).
+    r"reversal_d\d+": (("not_reversed", "dead"), ("reversed",)),
+    r"event_\d+": (("0",), ("1",)),
+    r"arm": (("placebo",), ("active",)),
+    r"reversal_d\d+_binary|ferritin_below_cut_d\d+|infection_resolved_d\d+|both_criteria|borderline": _YES,
 }
 
 #: Death by a horizon, as a label of yes or no.
-_EVENT = re.compile(r"event_([0-9]+)")
-
-#: Clinical predictors that define a target.
-DEFINERS = {"endotype": ("endotype", "covid19"), "reversal_d15": ()}
+_EVENT: Final = re.compile(r"event_([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -55,7 +37,7 @@ class Task:
     Attributes
     ----------
     name, target
-        Name of the task; column of the label table.
+        Name of the task; column of the label table, that of the landmark where there is one.
     days
         Visit days of the omics predictors; empty for a cohort without days.
     comparators
@@ -66,6 +48,10 @@ class Task:
         Clinical predictors.
     classes
         Label values by class, the reference class first; None: every value of the column is a class.
+    landmark
+        Day after which the outcome begins; None without one.
+    population_day
+        Only who is alive and in the study at the end of this day is predicted; 1: everyone.
     """
 
     name: str
@@ -75,6 +61,8 @@ class Task:
     feature_sets: tuple[str, ...]
     clinical: tuple[str, ...]
     classes: tuple[tuple[str, ...], ...] | None
+    landmark: int | None = None
+    population_day: int = 1
 
 
 def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
@@ -85,81 +73,42 @@ def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
     name
         Key of `biomarkers.tasks`.
     biomarkers
-        The section `biomarkers` of the configuration.
+        The section `biomarkers` of the configuration; `clock` in it, the result of `guard.rules_of`, stands for the
+        configuration's days. Without it those of the trial hold.
 
     Raises
     ------
     InputError
-        If a predictor is not known before the outcome begins, or defines the target.
+        If a predictor is not known before the outcome begins, or defines the target; all violations at once.
     """
     entry = biomarkers["tasks"][name]
-    target = entry["target"]
+    timing, problems = task_problems(name, biomarkers, biomarkers.get("clock") or trial_rules())
+    if problems:
+        raise InputError("\n".join(f"biomarkers.tasks.{name}: {problem}." for problem in problems))
     given = entry.get("classes")
-    task = Task(
+    return Task(
         name=name,
-        target=target,
+        target=timing.target,
         days=tuple(sorted(entry.get("days") or ())),
         comparators=tuple(entry["comparators"]),
         feature_sets=tuple(entry.get("feature_sets") or ("full",)),
         clinical=tuple((biomarkers.get("clinical") or {}).get(name, ())),
-        classes=tuple((str(value),) for value in given) if given else CLASSES.get(target),
+        classes=tuple((str(value),) for value in given) if given else classes_of(timing.target),
+        landmark=timing.landmark,
+        population_day=timing.population_day,
     )
-    check_time(task, entry.get("first_outcome_day"))
-    return task
 
 
-def check_time(task: Task, first_outcome_day: int | None = None) -> None:
-    """Refuse a task whose predictors may know its outcome.
-
-    The rule: the last day of the predictors lies before the first post-baseline day that enters the outcome. A target
-    that is measured at the same time (the endotype) allows only its own days.
-
-    Parameters
-    ----------
-    task
-        The task.
-    first_outcome_day
-        Needed for a target that the workflow does not know, when the task names days; it never loosens a known one.
-
-    Raises
-    ------
-    InputError
-        All violations at once.
-    """
-    problems = []
-    outcome = FIRST_OUTCOME_DAY.get(task.target, first_outcome_day)
-    if task.target in CONCURRENT_DAYS:
-        late = [day for day in task.days if day not in CONCURRENT_DAYS[task.target]]
-        if late:
-            allowed = ", ".join(map(str, CONCURRENT_DAYS[task.target]))
-            problems.append(f"{task.target} is measured at baseline: predictors of day {allowed} only, not {late}")
-    elif task.days and outcome is None:
-        problems.append(
-            f"the workflow does not know when {task.target} begins: give first_outcome_day, the first day after "
-            "baseline that enters it"
-        )
-    elif task.days and outcome is not None and task.days[-1] >= outcome:
-        problems.append(
-            f"predictors of day {task.days[-1]} and an outcome that begins on day {outcome}: the model would look into "
-            f"its own outcome; use days before {outcome}"
-        )
-    for name in task.clinical:
-        known = CLINICAL_AVAILABLE_DAY.get(name)
-        if known is None:
-            allowed = ", ".join(sorted(CLINICAL_AVAILABLE_DAY))
-            problems.append(f"clinical predictor {name} has no day on which it is known; possible are {allowed}")
-        elif outcome is not None and known >= outcome:
-            problems.append(f"clinical predictor {name} is known on day {known}, the outcome begins on day {outcome}")
-        if name == task.target or name in DEFINERS.get(task.target, ()):
-            problems.append(f"clinical predictor {name} defines {task.target} or tells it")
-    if problems:
-        raise InputError("\n".join(f"biomarkers.tasks.{task.name}: {problem}." for problem in problems))
+def classes_of(target: str) -> tuple[tuple[str, ...], ...] | None:
+    """Return the classes of a target of the trial; None for another."""
+    return next((classes for pattern, classes in CLASSES.items() if re.fullmatch(pattern, target)), None)
 
 
 def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
     """Return the class of each participant; participants with none of the task's classes are left out.
 
     Someone lost to follow-up before day 28 is neither dead nor a survivor of 28 days, and has no class of `event_28`.
+    Where predictors come from a later day, only those have a class who were alive and in the study at its end.
 
     Parameters
     ----------
@@ -186,6 +135,7 @@ def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
     values = labels.set_index("participant")[task.target].astype(str).str.strip()
     values = values[values != ""]
     values = values.drop(_lost_before_horizon(task.target, labels).intersection(values.index))
+    values = values.drop(_gone(task, labels).intersection(values.index))
     if task.classes is None:
         names = {level: level for level in sorted(values.unique())}
         if len(names) < 2:
@@ -209,6 +159,15 @@ def _lost_before_horizon(target: str, labels: pd.DataFrame) -> pd.Index:
     if lost.any():
         logger.info("%s: %d participants lost before day %s are left out", target, int(lost.sum()), horizon[1])
     return pd.Index(labels.loc[lost, "participant"])
+
+
+def _gone(task: Task, labels: pd.DataFrame) -> pd.Index:
+    """Return who was dead or out of the study at the end of the day that the population is defined by."""
+    if task.population_day <= 1 or "last_day_in_study" not in labels:
+        return pd.Index([])
+    gone = pd.to_numeric(labels["last_day_in_study"], errors="coerce") < task.population_day
+    logger.info("task %s: %d participants gone by day %d are left out", task.name, int(gone.sum()), task.population_day)
+    return pd.Index(labels.loc[gone, "participant"])
 
 
 def contrasts(task: Task, classes: pd.Series) -> dict[str, pd.Series]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+RESOLUTION_WINDOW = 1
+"""Days around the end of treatment on which the resolution of the infection counts."""
 KEYS = ("participant", "site", "participant_code", "country", "randomised")
 
 

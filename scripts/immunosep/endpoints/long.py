@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from immunosep.endpoints.cohort import Cohort
-from immunosep.endpoints.table import RESOLUTION_WINDOW, Sealed, landmark_table, mean_window
+from immunosep.endpoints.columns import RESOLUTION_WINDOW
+from immunosep.endpoints.table import Sealed, landmark_table, mean_window
 from immunosep.labels.response import CRITERIA, DEATHS, OPTIONS, decide, sofa_response
 from immunosep.labels.reversal import nearest_value
 from immunosep.labels.sofa import DEATH_RULES, DISCHARGE_RULES, complete, joint_rank, mean_sofa

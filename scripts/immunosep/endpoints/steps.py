@@ -11,10 +11,9 @@ from typing import Any
 import pandas as pd
 
 from immunosep.endpoints.cohort import KEYS, parse_days, read_cohort, refuse, refuse_doubles
-from immunosep.endpoints.columns import label_columns
+from immunosep.endpoints.columns import RESOLUTION_WINDOW, label_columns
 from immunosep.endpoints.long import endpoint_rows, landmark_counts, sensitivity_rows
 from immunosep.endpoints.table import (
-    RESOLUTION_WINDOW,
     arm_columns,
     dynamic_endotypes,
     landmark_columns,

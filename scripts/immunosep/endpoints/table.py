@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.endpoints.cohort import KEYS, UNITS, Cohort, parse_amounts, participant_ids, refuse, refuse_doubles
-from immunosep.endpoints.columns import dynamic_days
+from immunosep.endpoints.columns import RESOLUTION_WINDOW, dynamic_days
 from immunosep.labels.arrays import MISSING, NEVER, BoolArray, FloatArray, TextArray, flags
 from immunosep.labels.endotypes import classify
 from immunosep.labels.landmark import landmark_response
@@ -19,7 +19,6 @@ from immunosep.labels.reversal import nearest_value, reversal
 from immunosep.labels.sofa import complete, mean_sofa
 from immunosep.labels.survival import time_to_death
 
-RESOLUTION_WINDOW = 1
 ARMS = ("active", "placebo")
 
 
