@@ -16,5 +16,6 @@ if __name__ == "__main__":
             min_cpm=snakemake.params.min_cpm,
             min_fraction=snakemake.params.min_fraction,
             fixed_peaks=snakemake.params.fixed_peaks,
+            hidden=snakemake.params.hidden,
             matrix_path=snakemake.output.matrix,
         )

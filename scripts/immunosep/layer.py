@@ -1,6 +1,7 @@
 """What the AnnData objects of all layers share: the table of observations and the flags of the features."""
 
 import logging
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1"
+_DAY = re.compile(r".-D(?P<day>\d{2,})$")
 
 
 def samples(libraries: pd.DataFrame) -> pd.DataFrame:
@@ -106,6 +108,14 @@ def flag(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     if column not in table:
         return np.zeros(len(table), dtype=bool)
     return table[column].astype(str).str.lower().isin(("true", "1", "yes")).to_numpy()
+
+
+def observation_days(data: "anndata.AnnData") -> npt.NDArray[np.float64]:
+    """Return the visit day of each row: of `obs`, else what the observation id says; NaN in a cohort without days."""
+    if "visit_day" in data.obs:
+        return pd.to_numeric(data.obs["visit_day"]).to_numpy(dtype=np.float64)
+    names = data.obs["observation"] if "observation" in data.obs else data.obs_names.to_series()
+    return pd.to_numeric(names.astype(str).str.extract(_DAY)["day"]).to_numpy(dtype=np.float64)
 
 
 def kept_features(data: "anndata.AnnData") -> "anndata.AnnData":

@@ -13,5 +13,6 @@ if __name__ == "__main__":
             drug_analytes_path=snakemake.input.drug_analytes,
             accessions_path=snakemake.input.accessions,
             warned_values=snakemake.params.warned_values,
+            hidden=snakemake.params.hidden,
             matrix_path=snakemake.output.matrix,
         )

@@ -13,6 +13,7 @@ if __name__ == "__main__":
             min_count=snakemake.params.min_count,
             min_fraction=snakemake.params.min_fraction,
             threads=snakemake.threads,
+            hidden=snakemake.params.hidden,
             matrix_path=snakemake.output.matrix,
             genes_path=snakemake.output.genes,
         )

@@ -334,6 +334,7 @@ def matrix(folder, names, min_cpm=1, min_fraction=0.1, fixed_peaks=False):
         min_cpm=min_cpm,
         min_fraction=min_fraction,
         fixed_peaks=fixed_peaks,
+        hidden=None,
         matrix_path=folder / "atac.h5ad",
     )
     return ad.read_h5ad(folder / "atac.h5ad")

@@ -194,6 +194,7 @@ def build(folder, min_count=10, min_fraction=0.1):
         min_count=min_count,
         min_fraction=min_fraction,
         threads=1,
+        hidden=None,
         matrix_path=folder / "rna.h5ad",
         genes_path=folder / "kept.tsv",
     )

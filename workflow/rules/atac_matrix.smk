@@ -140,6 +140,7 @@ rule build_atac:
         ),
     params:
         code=fingerprint("immunosep.atac.matrix"),
+        hidden=HIDDEN,
         libraries=ATAC_SAMPLES,
         promoter=config["layers"]["atac"]["tss_flank"],
         min_cpm=config["layers"]["atac"]["min_cpm"],

@@ -6,6 +6,27 @@ Makes results/integration/{multiomics.h5mu,mofa.hdf5,factors,weights,variance_ex
 """
 
 
+rule mask_matrix:
+    """A ready matrix without what reveals a drug after its first dose; only where the role must not see it."""
+    input:
+        matrix=lambda wildcards: config["layers"][wildcards.matrix]["matrix"],
+    output:
+        masked="results/{matrix}/masked.h5ad",
+    log:
+        "logs/integration/mask_matrix/{matrix}.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, per_input=10),
+        runtime=20,
+    params:
+        code=fingerprint("immunosep.integration.steps"),
+        hidden=HIDDEN,
+    script:
+        "../../scripts/integration/mask_matrix.py"
+
+
 rule assemble_layers:
     """All layers in one MuData: a row per participant and visit, labels as far as the role sees them."""
     input:

@@ -48,6 +48,7 @@ rule measure_proteome:
         runtime=30,
     params:
         code=fingerprint("immunosep.proteome.steps"),
+        hidden=HIDDEN,
     script:
         "../../scripts/proteome/measure_proteome.py"
 
@@ -75,6 +76,7 @@ rule build_proteome:
         runtime=30,
     params:
         code=fingerprint("immunosep.proteome.steps"),
+        hidden=HIDDEN,
         warned_values=config["layers"]["proteome"]["warned_values"],
     script:
         "../../scripts/proteome/build_proteome.py"

@@ -212,6 +212,7 @@ rule build_rna:
         ),
     params:
         code=fingerprint("immunosep.rna.matrix"),
+        hidden=HIDDEN,
         min_count=config["layers"]["rna"]["min_count"],
         min_fraction=config["layers"]["rna"]["min_fraction"],
     script:

@@ -1,7 +1,8 @@
 """The ATAC layer as AnnData: counts per consensus peak, normalised values, nearest genes, QC."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -12,6 +13,7 @@ from immunosep.errors import InputError
 from immunosep.genes import read_genes
 from immunosep.io import PathLike, read_table, write_h5ad
 from immunosep.layer import SCHEMA_VERSION, common_enough, counts_per_million, passing_obs
+from immunosep.masking import mask_features
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ def build_atac(
     min_cpm: float,
     min_fraction: float,
     fixed_peaks: bool,
+    hidden: Mapping[str, Any] | None,
     matrix_path: PathLike,
 ) -> None:
     """Write the AnnData of the libraries that passed QC.
@@ -55,6 +58,8 @@ def build_atac(
         A peak is kept when it reaches `min_cpm` counts per million in this fraction of the libraries.
     fixed_peaks
         Whether the peaks come from elsewhere and nothing about them was learned from the cohort.
+    hidden
+        What is masked after the first dose (`blinding.hidden_features`), or None.
     matrix_path
         Target `.h5ad`: `layers["counts"]` fragments with a cut site in the peak, `X` log2(counts per million + 1) where
         the million are the library's counts in all peaks of the set.
@@ -97,6 +102,7 @@ def build_atac(
         },
     )
     logger.info("%d libraries, %d peaks of %d with a count, %d kept", *data.shape, len(found), var["kept"].sum())
+    mask_features(data, "atac", hidden)
     write_h5ad(data, matrix_path)
 
 

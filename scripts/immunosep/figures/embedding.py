@@ -33,7 +33,7 @@ from immunosep.figures.style import (
 from immunosep.integration.assemble import read_layer
 from immunosep.integration.factors import dense
 from immunosep.integration.mofa import most_variable
-from immunosep.layer import kept_features
+from immunosep.layer import flag, kept_features
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +71,9 @@ def tabulate_pca(
 ) -> pd.DataFrame:
     """Compute the first two principal components of a layer.
 
-    The drug-revealing analytes are left out, then the `max_features` most variable features are kept; a missing value
-    (an Olink value with a QC warning) is set to its feature's median. Components are those of `scanpy.pp.pca` on the
-    layer's normalised scale, centred and not rescaled.
+    The drug-revealing analytes and all that is masked after the first dose are left out, then the `max_features` most
+    variable features are kept; a missing value (an Olink value with a QC warning) is set to its feature's median.
+    Components are those of `scanpy.pp.pca` on the layer's normalised scale, centred and not rescaled.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def explained_by(values: np.ndarray, groups: pd.Series) -> float:
 
 def _kept_features(adata: ad.AnnData, max_features: int) -> np.ndarray:
     """Return the most variable features that reveal no drug, without missing values (libraries x features, float64)."""
-    shown = ~adata.var["drug_analyte"].astype(bool).to_numpy() if "drug_analyte" in adata.var else slice(None)
+    shown = ~(flag(adata.var, "drug_analyte") | flag(adata.var, "masked"))
     matrix = dense(adata.X)[:, shown]
     matrix = matrix[:, most_variable(matrix, max_features)]
     return np.where(np.isnan(matrix), np.nanmedian(matrix, axis=0), matrix) if matrix.size else matrix

@@ -11,15 +11,21 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from immunosep.checks import columns_of
 from immunosep.errors import InputError
 from immunosep.io import PathLike, atomic_path, read_h5ad
+from immunosep.layer import observation_days
+from immunosep.privacy_tables import check_annotations, check_features, check_names
 
 logger = logging.getLogger(__name__)
 
 #: Columns of the MuData's own obs; labels follow them where the role may see them.
 KEYS = ("participant", "site", "country", "visit_day")
 
-_DAY = re.compile(r"^(?P<participant>.+)-D(?P<day>\d{2,})$")
+# A file of our own: the library table's columns, and what the layers add.
+_OUR_COLUMNS = frozenset(columns_of("manifest"))
+
+_PARTICIPANT = re.compile(r"^(?P<participant>.+)-D\d{2,}$")
 
 
 def read_layer(path: PathLike, layer: str) -> dict[str, AnnData]:
@@ -41,16 +47,25 @@ def read_layer(path: PathLike, layer: str) -> dict[str, AnnData]:
     Raises
     ------
     InputError
-        If an id is empty or repeated, or a cell is not a number.
+        If an id is empty or repeated, a cell is not a number, or something looks like personal data or a treatment.
     """
     name = str(path)
-    data = read_h5ad(path) if name.endswith(".h5ad") else _read_matrix(path)
+    data = read_matrix(path)
     if layer == "microbiome" and "specimen" in data.obs:
         sites = sorted(data.obs["specimen"].astype(str).unique())
         parts = {f"microbiome_{site}": data[data.obs["specimen"].astype(str) == site].copy() for site in sites}
     else:
         parts = {layer: data}
     return {modality: to_observations(part, modality, name) for modality, part in parts.items()}
+
+
+def read_matrix(path: PathLike) -> AnnData:
+    """Read a matrix as it stands in the file (see `read_layer`); personal data and treatments are refused."""
+    name = str(path)
+    data = read_h5ad(path) if name.endswith(".h5ad") else _read_matrix(path)
+    check_annotations(data.obs, name, known=_OUR_COLUMNS)
+    check_names(data.obs_names.astype(str), name)
+    return data
 
 
 def to_observations(data: AnnData, modality: str, source: str) -> AnnData:
@@ -75,12 +90,9 @@ def to_observations(data: AnnData, modality: str, source: str) -> AnnData:
         )
     if (names.str.strip() == "").any():
         raise InputError(f"{source}: layer {modality} has a row without an observation id.")
-    parsed = names.str.extract(_DAY)
     if "participant" not in obs:
-        obs["participant"] = parsed["participant"].fillna(names).to_numpy()
-    if "visit_day" not in obs:
-        obs["visit_day"] = pd.to_numeric(parsed["day"]).to_numpy()
-    obs["visit_day"] = pd.to_numeric(obs["visit_day"]).astype("float64")
+        obs["participant"] = names.str.extract(_PARTICIPANT)["participant"].fillna(names).to_numpy()
+    obs["visit_day"] = observation_days(data)
     if given:
         obs["library"] = data.obs_names.astype(str)
         obs = obs.drop(columns="observation")
@@ -171,6 +183,7 @@ def _read_matrix(path: PathLike) -> AnnData:
     """Read a table of observations x features."""
     table = pd.read_csv(path, sep="\t", dtype={0: str}, index_col=0)
     table.index = table.index.astype(str)
+    check_features(map(str, table.columns), str(path))
     bad = [str(column) for column in table if not pd.api.types.is_numeric_dtype(table[column])]
     if bad:
         raise InputError(

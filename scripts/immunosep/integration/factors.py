@@ -34,7 +34,8 @@ MIN_SAMPLES = 8
 def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[dict[str, NDArray], dict[str, list[str]]]:
     """Return each modality on all observations (NaN where not measured) and the feature names.
 
-    The analytes that a trial drug adds or displaces are left out: on visits after the first dose they tell the arm.
+    The analytes that a trial drug adds or displaces are left out, and so is all that is masked after the first dose: on
+    later visits they tell the arm.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[di
     """
     views, features = {}, {}
     for name, modality in data.mod.items():
-        usable = np.flatnonzero(~flag(modality.var, "drug_analyte"))
+        usable = np.flatnonzero(~(flag(modality.var, "drug_analyte") | flag(modality.var, "masked")))
         matrix = dense(modality.X)
         chosen = usable[most_variable(matrix[:, usable], max_features)]
         if chosen.size < min_features:

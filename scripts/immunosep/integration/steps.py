@@ -1,9 +1,12 @@
 """The rules of the integration: files in, files out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from immunosep.integration.assemble import assemble, read_h5mu, read_layer, write_h5mu
+import anndata as ad
+
+from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_matrix, write_h5mu
 from immunosep.integration.factors import (
     associate,
     factors_table,
@@ -12,8 +15,9 @@ from immunosep.integration.factors import (
     variance_table,
     weights_table,
 )
-from immunosep.io import PathLike, read_table, write_table
+from immunosep.io import PathLike, read_table, write_h5ad, write_table
 from immunosep.layer import kept_features
+from immunosep.masking import mask_features
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,31 @@ def assemble_layers(
     for path, modality in zip(matrices, modalities, strict=True):
         parts.update({name: kept_features(data) for name, data in read_layer(path, modality).items()})
     write_h5mu(assemble(parts, read_table(labels_path) if labels_path else None), joined_path)
+
+
+def mask_matrix(*, matrix: PathLike, layer: str, hidden: Mapping[str, Any], masked_path: PathLike) -> None:
+    """Write a ready matrix without the telling features' later values.
+
+    Only X, the layers, `obs`, `var` and `uns["immunosep"]` are carried over: what else a file may hold (`raw`,
+    embeddings, graphs) was made from unmasked values.
+
+    Parameters
+    ----------
+    matrix
+        As in `assemble.read_matrix`.
+    layer
+        Name of the layer.
+    hidden
+        `blinding.hidden_features`.
+    masked_path
+        Target, `.h5ad`.
+    """
+    source = read_matrix(matrix)
+    data = ad.AnnData(source.X, obs=source.obs.copy(), var=source.var.copy(), layers=dict(source.layers))
+    if "immunosep" in source.uns:
+        data.uns["immunosep"] = source.uns["immunosep"]
+    mask_features(data, layer, hidden)
+    write_h5ad(data, masked_path)
 
 
 def fit_factors(

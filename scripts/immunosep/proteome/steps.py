@@ -1,11 +1,14 @@
 """The steps of the proteome layer, from file to file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from immunosep.io import PathLike, read_table, write_h5ad, write_table
 from immunosep.layer import definer_symbols, drug_symbols
+from immunosep.masking import is_hidden, mask_features
 from immunosep.proteome.matrix import (
     build_proteome,
     describe_assays,
@@ -39,12 +42,27 @@ def read_tables(
     write_table(matched.unmatched, unmatched_path)
 
 
-def measure(*, values_path: PathLike, metrics_path: PathLike, assays_path: PathLike, controls_path: PathLike) -> None:
-    """Write the metrics per library, the description per assay and the statistics of the controls."""
+def measure(
+    *,
+    values_path: PathLike,
+    hidden: Mapping[str, Any] | None,
+    metrics_path: PathLike,
+    assays_path: PathLike,
+    controls_path: PathLike,
+) -> None:
+    """Write the metrics per library, the description per assay and the statistics of the controls.
+
+    A bridge is a participant's sample of a visit that the table does not tell: of what is hidden (`hidden`), none of
+    its values is shown.
+    """
     values = pd.read_parquet(values_path)
     write_table(measure_libraries(values), metrics_path)
     write_table(describe_assays(values), assays_path)
-    write_table(describe_controls(values), controls_path)
+    controls = describe_controls(values)
+    if hidden is not None:
+        telling = is_hidden(controls.set_index("olink_id"), "proteome", hidden)
+        controls.loc[telling & controls["control"].str.startswith("bridge").to_numpy(), "median_npx"] = np.nan
+    write_table(controls, controls_path)
 
 
 def build(
@@ -56,9 +74,10 @@ def build(
     drug_analytes_path: PathLike,
     accessions_path: PathLike,
     warned_values: str,
+    hidden: Mapping[str, Any] | None,
     matrix_path: PathLike,
 ) -> None:
-    """Write the AnnData of the libraries that passed; see `matrix.build_proteome`."""
+    """Write the AnnData of the libraries that passed, masked by `hidden`; see `matrix.build_proteome`."""
     accessions = read_table(accessions_path)
     data = build_proteome(
         pd.read_parquet(values_path),
@@ -69,4 +88,5 @@ def build(
         drugs=drug_symbols(read_table(drug_analytes_path), "protein"),
         accessions=dict(zip(accessions["symbol"], accessions["uniprot"], strict=True)),
     )
+    mask_features(data, "proteome", hidden)
     write_h5ad(data, matrix_path)

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import anndata as ad
 import numpy as np
@@ -15,6 +16,7 @@ from immunosep.errors import InputError
 from immunosep.genes import read_genes
 from immunosep.io import PathLike, read_h5ad, read_table, write_h5ad, write_table
 from immunosep.layer import SCHEMA_VERSION, common_enough, passing_obs
+from immunosep.masking import mask_features
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ def build_rna(
     min_count: int,
     min_fraction: float,
     threads: int,
+    hidden: Mapping[str, Any] | None,
     matrix_path: PathLike,
     genes_path: PathLike,
 ) -> None:
@@ -72,6 +75,8 @@ def build_rna(
         and take no part in the size factors.
     threads
         Processes for the dispersion estimates; the result does not depend on it.
+    hidden
+        What is masked after the first dose (`blinding.hidden_features`), or None.
     matrix_path
         Target `.h5ad`: `layers["counts"]` raw counts, `X` variance-stabilised (log2 scale), the transformation fitted
         on the kept genes.
@@ -119,6 +124,7 @@ def build_rna(
         },
     )
     logger.info("%d libraries, %d genes of %d with a count, %d kept", *data.shape, everything.n_vars, kept.sum())
+    mask_features(data, "rna", hidden)
     write_h5ad(data, matrix_path)
     write_table(table, genes_path)
 

@@ -1,0 +1,194 @@
+"""What tells the arm is hidden after the first dose: these features, these visits, these roles, and nothing else."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+
+from immunosep.biomarkers.features import omics_predictors
+from immunosep.blinding import hidden_features
+from immunosep.config import check_config, defaults
+from immunosep.errors import InputError
+from immunosep.figures.embedding import tabulate_pca
+from immunosep.integration.assemble import assemble, read_layer
+from immunosep.integration.factors import cohort_views
+from immunosep.integration.steps import mask_matrix
+from immunosep.io import read_table
+from immunosep.masking import is_hidden, mask_features, masked_here
+from immunosep.sealed import SHUFFLED, append_record, read_record
+from support.runs import ROOT
+from support.trial import FIRST, SECOND, Trial
+
+HIDDEN = hidden_features(defaults())
+SYMBOLS = ["ACTB", "GBP1", "S100A12", "IFNG", "TNF", "HLA-DRA"]
+TELLING = np.array([False, True, True, True, False, True])
+DAYS = (1, 1, 4, 4, 15, 15)
+LATER = np.array(DAYS) > 1
+
+
+def layer(rng, counts=True):
+    """Return six observations of six genes: day 1, 4 and 15 of two participants."""
+    names = [f"GR03-{code}-D{day:02d}" for day in (1, 4, 15) for code in ("012345678", "987654321")]
+    obs = pd.DataFrame({"observation": names, "participant": [n[:-4] for n in names], "visit_day": DAYS}, index=names)
+    obs["batch"] = "B1"
+    var = pd.DataFrame({"symbol": SYMBOLS, "drug_analyte": False}, index=[f"ENSG{i}" for i in range(6)])
+    values = rng.normal(size=(6, 6)).astype(np.float32)
+    layers = {"counts": rng.integers(1, 99, (6, 6), dtype=np.int32)} if counts else {}
+    layers["below_lod"] = rng.random((6, 6)) < 0.5
+    return ad.AnnData(values, obs=obs, var=var, layers=layers, uns={"immunosep": {"layer": "rna"}})
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def test_masking_changes_the_telling_features_at_later_visits_and_nothing_else(rng):
+    data = layer(rng)
+    before = data.copy()
+    mask_features(data, "rna", HIDDEN)
+    gone = np.outer(LATER, TELLING)
+    for after, old in ((data.X, before.X), (data.layers["counts"], before.layers["counts"])):
+        assert np.isnan(after[gone]).all()
+        np.testing.assert_array_equal(after[~gone], old[~gone])
+    assert not data.layers["below_lod"][gone].any()
+    np.testing.assert_array_equal(data.layers["below_lod"][~gone], before.layers["below_lod"][~gone])
+    pd.testing.assert_frame_equal(data.obs, before.obs)
+    pd.testing.assert_frame_equal(data.var.drop(columns="masked"), before.var)
+    assert data.var["masked"].tolist() == TELLING.tolist()
+    assert data.uns["immunosep"] == {"layer": "rna", "masked": {"after_day": 1, "features": 4, "rows": 4}}
+
+
+def test_without_a_mask_nothing_changes(rng):
+    data = layer(rng)
+    before = data.copy()
+    mask_features(data, "rna", None)
+    np.testing.assert_array_equal(data.X, before.X)
+    assert data.layers["counts"].dtype == np.int32
+    assert "masked" not in data.var
+    assert not masked_here(data).any()
+
+
+def test_large_counts_stay_exact(rng):
+    data = layer(rng)
+    data.layers["counts"][0, 0] = 2**24 + 1
+    mask_features(data, "rna", HIDDEN)
+    assert data.layers["counts"][0, 0] == 2**24 + 1
+
+
+def test_what_every_list_names_is_hidden():
+    hidden = set(HIDDEN["symbols"])
+    analytes = read_table(ROOT / "resources/drug_analytes.tsv")
+    sets = read_table(ROOT / "resources/gene_sets.tsv").set_index("gene_set")["symbol"]
+    assert set(analytes.loc[analytes["kind"].isin(["protein", "transcript"]), "symbol"]) <= hidden
+    assert {*sets["IFNG_response"], *sets["IL1_response"]} <= hidden
+    assert {"P18510", "P01579", "Q07325"} <= set(HIDDEN["accessions"])
+    assert HIDDEN["after_day"] == 1
+
+
+def flagged(names, name="metabolome", **columns):
+    return [
+        n for n, told in zip(names, is_hidden(pd.DataFrame(columns, index=names), name, HIDDEN), strict=True) if told
+    ]
+
+
+def test_features_are_known_by_symbol_accession_and_name():
+    assert flagged(
+        ["OID1", "OID2", "OID3"], "proteome", symbol=["IL-1ra", "IL6", "CXCL9"], uniprot=["P18510", "P05231", ""]
+    ) == [
+        "OID1",
+        "OID3",
+    ]
+    assert flagged(["p1", "p2"], "atac", symbol=["GBP1", "ACTB"]) == ["p1"]
+    compounds = ["4-acetamidophenol sulfate", "Paracetamol glucuronide", "L-Kynurenine", "leucine", "Caffeine"]
+    assert flagged(compounds) == compounds[:3]
+    classes = ["", "", "", "Amino acid", "Xenobiotics"]
+    assert flagged(compounds, super_pathway=classes) == [*compounds[:3], "Caffeine"]
+    cytokines = ["LPS_24h_IL-1Ra", "PHA_IFNg", "LPS_24h_TNF"]
+    assert flagged(cytokines, "cytokine") == cytokines[:2]
+    assert flagged(["monocytes HLA-DR", "neutrophils"], "flow") == ["monocytes HLA-DR"]
+    assert flagged(["ENSG1", "ENSG2"], "rna", symbol=["KYNU", "ACTB"]) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "labels", "masked"),
+    [("blinded", None, True), ("endotype", None, True), ("unblinded", None, False), ("blinded", "labels.tsv", False)],
+)
+def test_only_the_unblinded_role_lifts_the_mask(tmp_path, role, labels, masked):
+    trial = Trial(tmp_path / "trial")
+    config = check_config({"role": role, "sealed": trial.config["sealed"], "clinical": {"labels": labels}})
+    assert (hidden_features(config) is not None) is masked
+
+
+def test_shuffled_labels_do_not_lift_the_mask(tmp_path):
+    trial = Trial(tmp_path / "trial")
+    trial.classification = [FIRST, SECOND]
+    trial.allocation = [FIRST | {"arm": "active"}, SECOND | {"arm": "placebo"}]
+    trial.config["role"] = "unblinded"
+    trial.unseal()
+    config = check_config({"role": "unblinded", "sealed": trial.config["sealed"]})
+    assert hidden_features(config) is None
+    record = trial.config["sealed"]["record"]
+    append_record(record, [read_record(record)[0]._replace(content=SHUFFLED)])
+    assert hidden_features(config) == HIDDEN
+
+
+def test_a_set_that_is_not_there():
+    with pytest.raises(InputError, match=r"blinding\.gene_sets: IFN is not in"):
+        hidden_features(check_config({"blinding": {"gene_sets": ["IFN"]}}))
+    more = hidden_features(check_config({"blinding": {"gene_sets": [], "features": ["TNF", "ibuprofen"]}}))
+    assert {"TNF", "IFNG"} <= set(more["symbols"])
+    assert "ibuprofen" in more["terms"]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_ready_matrix_carries_nothing_unmasked_along(tmp_path, rng, sparse):
+    data = layer(rng)
+    data.obs = data.obs[[]]
+    if sparse:
+        data.X = scipy.sparse.csr_matrix(data.X)
+        data.layers["counts"] = scipy.sparse.csr_matrix(data.layers["counts"])
+    data.raw = data
+    data.obsm["X_pca"] = np.ones((6, 2))
+    data.uns["markers"] = "GBP1"
+    data.write_h5ad(tmp_path / "ready.h5ad")
+    mask_matrix(matrix=tmp_path / "ready.h5ad", layer="rna", hidden=HIDDEN, masked_path=tmp_path / "masked.h5ad")
+    written = ad.read_h5ad(tmp_path / "masked.h5ad")
+    assert np.isnan(written.X).sum() == np.outer(LATER, TELLING).sum()
+    assert written.raw is None
+    assert not written.obsm
+    assert set(written.uns) == {"immunosep"}
+
+
+def test_a_table_is_masked_as_well(tmp_path, caplog):
+    (tmp_path / "x.tsv").write_text("id\tGBP1\tTNF\nGR03-012345678-D01\t1\t2\nGR03-012345678-D04\t3\t4\n")
+    mask_matrix(matrix=tmp_path / "x.tsv", layer="rna", hidden=HIDDEN, masked_path=tmp_path / "masked.h5ad")
+    np.testing.assert_array_equal(ad.read_h5ad(tmp_path / "masked.h5ad").X, [[1, 2], [np.nan, 4]])
+    (tmp_path / "y.tsv").write_text("id\tENSG1\nGR03-012345678-D04\t3\n")
+    mask_matrix(matrix=tmp_path / "y.tsv", layer="rna", hidden=HIDDEN, masked_path=tmp_path / "masked.h5ad")
+    assert "has the matrix symbols?" in caplog.text
+
+
+def test_predictors_of_day_one_are_whole_and_later_ones_leave_the_masked_out(rng):
+    data = layer(rng)
+    plain = omics_predictors({"rna": data}, [1], {})["rna"]
+    mask_features(data, "rna", HIDDEN)
+    masked = omics_predictors({"rna": data}, [1], {})["rna"]
+    np.testing.assert_array_equal(masked.values, plain.values)
+    np.testing.assert_array_equal(masked.usable, plain.usable)
+    later = omics_predictors({"rna": data}, [1, 4], {})["rna"]
+    assert later.usable.tolist() == (~TELLING).tolist()
+    assert np.isfinite(later.values).all()
+
+
+def test_factors_and_components_copes_with_what_is_masked_and_does_not_draw_it(tmp_path, rng):
+    data = layer(rng)
+    mask_features(data, "rna", HIDDEN)
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    joined = assemble(read_layer(tmp_path / "rna.h5ad", "rna"))
+    views, features = cohort_views(joined, max_features=10, min_features=2)
+    assert features == {"rna": ["ENSG0", "ENSG4"]}
+    assert np.isfinite(views["rna"]).all()
+    table = tabulate_pca(data, None, None, layer="rna", label_columns=[], seed=1, max_features=10, min_group=1)
+    assert table.empty or table["features"].max() <= 2
