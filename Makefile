@@ -13,10 +13,10 @@ PYTEST_FLAGS ?=
 # The set-up writes "--sdm conda" there where the system tools come from conda. Read when a recipe runs, after the set-up.
 SDM = $$(cat .setup 2>/dev/null || true)
 
-.PHONY: help setup setup-test demo test test-fast realdata check doctor lock clean
+.PHONY: help setup setup-test demo test test-fast test-intake realdata check doctor lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing; does nothing where all is there
 	@bash envs/setup.sh
@@ -32,6 +32,9 @@ test: setup-test ## all tests, with the end-to-end run
 
 test-fast: setup ## the tests that take seconds
 	@$(BIN)/python -m pytest -m "not slow and not e2e and not realdata and not browser" $(PYTEST_FLAGS)
+
+test-intake: setup ## the check of input tables: broken tables are found out, good ones pass, anything gives a report
+	@$(BIN)/python -m pytest tests/intake $(PYTEST_FLAGS)
 
 realdata: setup ## the workflow on the public data sets in ../shared/data, against their known answers
 	@$(BIN)/python -m pytest -m realdata -rs $(PYTEST_FLAGS)
