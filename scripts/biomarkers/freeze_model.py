@@ -15,6 +15,7 @@ if __name__ == "__main__":
             ),
             choices=Choices(**snakemake.params.choices),
             epoch=snakemake.params.epoch,
+            shuffled=snakemake.params.shuffled,
             performance_path=snakemake.input.performance,
             model_path=snakemake.output.model,
             card_path=snakemake.output.card,

@@ -112,6 +112,7 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
         {"model": "model.skops", "card": "model_card.md"},
         **shared,
         epoch=0,
+        shuffled=False,
     )
     run("biomarkers/permute_task", source, {"performance": "permuted.tsv"}, **shared)
     run(

@@ -89,6 +89,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     freeze_model(
         **shared,
         epoch=3,
+        shuffled=True,
         performance_path=out / "performance.tsv",
         model_path=out / "model.skops",
         card_path=out / "model_card.md",
@@ -211,6 +212,7 @@ def test_the_card_says_what_it_is(finished):
     card = (finished / "model_card.md").read_text()
     assert "Research only" in card
     assert "- Data epoch (withdrawals before): 3" in card
+    assert card.startswith("**SHUFFLED LABELS")
     assert "MALS 12, SII 18" in card
     assert "proteome: ready matrix, as delivered; rna: ready matrix, as delivered." in card
     assert "| late_fusion | full | MALS | 30 |" in card

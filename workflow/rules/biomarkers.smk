@@ -131,6 +131,7 @@ rule freeze_model:
         modalities=list(modalities()),
         choices=model_choices,
         epoch=data_epoch(config),
+        shuffled=SHUFFLED,
     script:
         "../../scripts/biomarkers/freeze_model.py"
 

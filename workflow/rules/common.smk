@@ -38,6 +38,8 @@ try:
     # What is masked after the first dose; None where the role sees the true arm.
     HIDDEN = hidden_features(config)
     SHUFFLED = labels_are_shuffled(config)
+    if SHUFFLED:
+        config["report"]["title"] = f"SHUFFLED LABELS, {config['report']['title']}"
 except InputError as error:
     # A mistake in the input is no fault of the workflow: say it without a traceback, leave nothing behind.
     print(f"\n{error}\n", file=sys.stderr, flush=True)

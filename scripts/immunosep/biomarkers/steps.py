@@ -194,6 +194,7 @@ def freeze_model(
     sources: Sources,
     choices: Choices,
     epoch: int,
+    shuffled: bool,
     performance_path: PathLike,
     model_path: PathLike,
     card_path: PathLike,
@@ -201,6 +202,7 @@ def freeze_model(
     """Refit every model of a task on all participants; write it as a skops file with a model card.
 
     `epoch` is the number of withdrawals of consent before: a model of a lower epoch may rest on somebody who withdrew.
+    With `shuffled` labels, made for a dry run, card and file say so.
     """
     folds = read_table(sources.folds)
     performance = read_table(performance_path)
@@ -233,6 +235,7 @@ def freeze_model(
         "frozen_upstream": inputs.upstream,
         "task": task.name,
         "status": "fitted",
+        "labels": "shuffled" if shuffled else "as derived",
         "target": task.target,
         "days": list(task.days),
         "models": fitted,
@@ -243,7 +246,8 @@ def freeze_model(
     }
     write_model(content, model_path)
     digests = {"Data SHA-256": digest, "Folds SHA-256": folds_digest, "Data epoch (withdrawals before)": str(epoch)}
-    card = model_card(task, classes, performance, sorted(inputs.blocks), inputs.upstream, digests)
+    warning = "**SHUFFLED LABELS: a dry run. Nothing below says anything about the trial.**\n\n" if shuffled else ""
+    card = warning + model_card(task, classes, performance, sorted(inputs.blocks), inputs.upstream, digests)
     _write_text(card, card_path)
 
 
