@@ -11,6 +11,7 @@ if __name__ == "__main__":
             sensitivity_path=snakemake.input.sensitivity,
             participants_path=snakemake.input.participants,
             settings=snakemake.params.settings,
+            shuffled=snakemake.params.shuffled,
             effects_path=snakemake.output.effects,
             sensitivity_effects_path=snakemake.output.sensitivity,
             populations_path=snakemake.output.populations,

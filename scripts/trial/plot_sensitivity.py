@@ -11,5 +11,5 @@ if __name__ == "__main__":
         table = tabulate_sensitivity(
             read_table(snakemake.input.sensitivity), population=population, min_group=snakemake.params.min_group
         )
-        figure = plot_sensitivity(table, population=population)
+        figure = plot_sensitivity(table, population=population, shuffled=snakemake.params.shuffled)
         save_figure(figure, table, snakemake.output.table.removesuffix(".tsv"))

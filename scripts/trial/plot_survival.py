@@ -10,5 +10,5 @@ if __name__ == "__main__":
         min_group = snakemake.params.min_group
         table = tabulate_survival(read_table(snakemake.input.survival), min_group=min_group)
         ratios = hazard_ratio_texts(read_table(snakemake.input.effects), snakemake.params.population)
-        figure = plot_survival(table, ratios, min_group=min_group)
+        figure = plot_survival(table, ratios, min_group=min_group, shuffled=snakemake.params.shuffled)
         save_figure(figure, table, snakemake.output.table.removesuffix(".tsv"))

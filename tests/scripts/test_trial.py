@@ -57,9 +57,10 @@ def folder(tmp_path_factory):
         same("labels", "endpoints", "participants") | {"sensitivity": "by_rule"},
         same("effects", "sensitivity", "populations", "survival"),
         settings=settings,
+        shuffled=False,
     )
     run("trial/compute_sample_size.py", folder, {}, {"table": "size"}, assumed=CONFIG["trial"]["sample_size"])
-    shown = {"population": "itt", "min_group": 5}
+    shown = {"population": "itt", "min_group": 5, "shuffled": False}
     run("trial/plot_survival.py", folder, same("survival", "effects"), {"table": "20_survival"}, **shown)
     run("trial/plot_sensitivity.py", folder, same("sensitivity"), {"table": "21_sensitivity"}, **shown)
     return folder
@@ -164,3 +165,22 @@ def test_the_figures_say_what_they_show(folder):
     assert f"mean score; {DEATHS['composite']}  [A]" in labels
     empty = plot_sensitivity(forest.assign(estimate=np.nan), population="itt")
     assert empty.axes[0].texts[0].get_text() == "Too few participants in an arm"
+
+
+def test_a_dry_run_on_shuffled_labels_says_so_in_every_row_and_figure(folder, tmp_path):
+    inputs = {name: str(folder / path) for name, path in (("labels", "labels"), ("endpoints", "endpoints"))}
+    run(
+        "trial/compare_arms.py",
+        tmp_path,
+        {**inputs, "participants": str(folder / "participants"), "sensitivity": str(folder / "by_rule")},
+        same("effects", "sensitivity", "populations", "survival"),
+        settings={section: CONFIG[section] for section in SECTIONS},
+        shuffled=True,
+    )
+    for name in ("effects", "sensitivity"):
+        notes = read_table(tmp_path / f"{name}.tsv")["note"]
+        assert notes.str.startswith("SHUFFLED LABELS").all()
+        assert not notes.str.endswith("; ").any()
+    table = tabulate_survival(read_table(folder / "survival.tsv"), min_group=5)
+    figure = plot_survival(table, {}, min_group=5, shuffled=True)
+    assert figure.get_suptitle().startswith("SHUFFLED LABELS, survival by arm")

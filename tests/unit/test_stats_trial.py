@@ -189,6 +189,7 @@ def test_a_trial_too_small_to_compare_is_written_with_reasons(helped, tmp_path):
         sensitivity_path=helped["folder"] / "sensitivity.tsv",
         participants_path=helped["folder"] / "participants.tsv",
         settings=SETTINGS,
+        shuffled=False,
         **{f"{name}_path": path for name, path in outputs.items()},
     )
     written = read_table(outputs["effects"])

@@ -40,6 +40,7 @@ if SEES_ARM and OWN_LABELS:
                 section: config[section]
                 for section in ("trial", "sofa", "reversal", "survival")
             },
+            shuffled=SHUFFLED,
         script:
             "../../scripts/trial/compare_arms.py"
 
@@ -82,6 +83,7 @@ if SEES_ARM and OWN_LABELS:
             code=fingerprint("immunosep.figures.trial"),
             population=PRIMARY_POPULATION,
             min_group=config["report"]["min_group"],
+            shuffled=SHUFFLED,
         script:
             "../../scripts/trial/plot_survival.py"
 
@@ -105,5 +107,6 @@ if SEES_ARM and OWN_LABELS:
             code=fingerprint("immunosep.figures.trial"),
             population=PRIMARY_POPULATION,
             min_group=config["report"]["min_group"],
+            shuffled=SHUFFLED,
         script:
             "../../scripts/trial/plot_sensitivity.py"

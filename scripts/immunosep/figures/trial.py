@@ -61,6 +61,10 @@ def _numbers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in columns})
 
 
+def _title(title: str, shuffled: bool) -> str:
+    return f"SHUFFLED LABELS, {title[0].lower()}{title[1:]}" if shuffled else title
+
+
 def tabulate_survival(curves: pd.DataFrame, *, min_group: int) -> pd.DataFrame:
     """Cut survival curves where few are at risk, and leave out counts.
 
@@ -121,7 +125,7 @@ def hazard_ratio_texts(effects: pd.DataFrame, population: str) -> dict[str, str]
 
 
 @house_styled
-def plot_survival(table: pd.DataFrame, ratios: Mapping[str, str], *, min_group: int) -> Figure:
+def plot_survival(table: pd.DataFrame, ratios: Mapping[str, str], *, min_group: int, shuffled: bool = False) -> Figure:
     """Draw survival by arm, for all and within each endotype, with the numbers at risk below.
 
     Parameters
@@ -132,8 +136,10 @@ def plot_survival(table: pd.DataFrame, ratios: Mapping[str, str], *, min_group: 
         Group to the hazard ratio in words.
     min_group
         As for `tabulate_survival`.
+    shuffled
+        The labels were shuffled for a dry run, which the title says.
     """
-    title = "Survival by arm"
+    title = _title("Survival by arm", shuffled)
     if table.empty:
         return note_figure(title, f"Fewer than {min_group} participants in each arm")
     present = [name for name in GROUPS if (table["group"] == name).any()]
@@ -209,7 +215,7 @@ def tabulate_sensitivity(effects: pd.DataFrame, *, population: str, min_group: i
 
 
 @house_styled
-def plot_sensitivity(table: pd.DataFrame, *, population: str) -> Figure:
+def plot_sensitivity(table: pd.DataFrame, *, population: str, shuffled: bool = False) -> Figure:
     """Draw a forest of the effect under every combination of criterion, death rule and discharge rule.
 
     Parameters
@@ -218,8 +224,10 @@ def plot_sensitivity(table: pd.DataFrame, *, population: str) -> Figure:
         As `tabulate_sensitivity` returns it.
     population
         Its name, for the title.
+    shuffled
+        The labels were shuffled for a dry run, which the title says.
     """
-    title = "How much the rules matter"
+    title = _title("How much the rules matter", shuffled)
     if table["estimate"].isna().all():
         return note_figure(title, "Too few participants in an arm")
     responses = table[table["criterion"] != ""]

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 PRIMARY: Final = {"randomised": "itt", "dosed": "mitt"}
 """`trial.itt_population` of the configuration to name of the population."""
+DRY_RUN: Final = "SHUFFLED LABELS: a dry run that says nothing about the trial"
 _RESULT: Final = [
     *["n_active", "n_placebo", "events_active", "events_placebo", "share_active", "share_placebo"],
     *["mean_active", "mean_placebo", "sd_active", "sd_placebo"],
@@ -155,18 +156,24 @@ def compare_arms(
     sensitivity_path: PathLike,
     participants_path: PathLike,
     settings: Mapping[str, Any],
+    shuffled: bool,
     effects_path: PathLike,
     sensitivity_effects_path: PathLike,
     populations_path: PathLike,
     survival_path: PathLike,
 ) -> None:
-    """Read the labels of the role `unblinded`; write effects, sensitivity, populations and survival curves."""
+    """Read the labels of the role `unblinded`; write effects, sensitivity, populations and survival curves.
+
+    Where the labels were shuffled for a dry run (`shuffled`), the note of every comparison says so.
+    """
     labels, participants = read_table(labels_path), read_table(participants_path)
     table = effects(labels, read_table(endpoints_path), participants, settings)
     main = table[table["primary"] == "yes"].iloc[0]
     logger.info("primary: %.3g (%.3g to %.3g), p = %.3g", *main[["estimate", "low", "high", "p_value"]])
-    write_table(table, effects_path)
     by_rule = sensitivity_effects(labels, read_table(sensitivity_path), participants, settings["trial"]["confidence"])
-    write_table(by_rule, sensitivity_effects_path)
+    for made, path in ((table, effects_path), (by_rule, sensitivity_effects_path)):
+        if shuffled:
+            made["note"] = (DRY_RUN + "; " + made["note"]).str.removesuffix("; ")
+        write_table(made, path)
     write_table(population_counts(labels, participants, settings["survival"]["horizons"]), populations_path)
     write_table(survival_curves(labels, participants, settings), survival_path)
