@@ -21,9 +21,11 @@ from immunosep.config import load_schema as load_config_schema
 from immunosep.errors import InputError
 from immunosep.findings import SEVERITIES
 from immunosep.io import atomic_path
+from immunosep.outputs import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "config" / "README.md"
+RESULTS = ROOT / "results" / "README.md"
 CONFIG = ROOT / "config" / "config.yaml"
 TABLES = ("manifest", "sites", "participants", "visits", "classification", "allocation")
 
@@ -207,6 +209,13 @@ def _breach(limits: Mapping[str, Any], verdict: str) -> str:
     return " or ".join(f"{sign}{limits[key]:,}" for side, sign in sides if (key := f"{verdict}_{side}") in limits)
 
 
+def release_table() -> str:
+    """Document which outputs are released, in what form, and why the others are not."""
+    forms = {"share": "as it is", "aggregate": "made anew", "keep": "never"}
+    rows = [(f"`{output.pattern}`", forms[output.release], output.reason) for output in OUTPUTS]
+    return markdown_table(("output", "released", "what, or why not"), rows)
+
+
 def blocks() -> dict[str, str]:
     """Make every table of the guide, by the name in its markers."""
     return {
@@ -218,29 +227,31 @@ def blocks() -> dict[str, str]:
     }
 
 
-def render(text: str) -> str:
-    """Renew the tables of a guide.
+def render(text: str, made: Mapping[str, str] | None = None) -> str:
+    """Renew the tables of a page.
 
     Parameters
     ----------
     text
-        The guide.
+        The page.
+    made
+        Its tables, by the name in their markers; by default those of the guide.
 
     Returns
     -------
     str
-        The guide with new tables; all else as it was.
+        The page with new tables; all else as it was.
 
     Raises
     ------
     InputError
-        When a table is not in the guide exactly once, or a marker has no partner.
+        When a table is not in the page exactly once, or a marker has no partner.
     """
-    made = blocks()
+    made = blocks() if made is None else made
     found = [match["name"] for match in _BLOCK.finditer(text)]
     if sorted(found) != sorted(made) or len(_OPENING.findall(text)) != 2 * len(found):
         raise InputError(
-            f"{GUIDE.name}: the marked tables are {', '.join(found) or 'none'}; "
+            f"The marked tables of the page are {', '.join(found) or 'none'}; "
             f"needed, each once and with both markers: {', '.join(made)}."
         )
     return _BLOCK.sub(
@@ -250,18 +261,22 @@ def render(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables, or tell whether they are up to date; the exit code is 1 where they are not."""
-    parser = argparse.ArgumentParser(prog="python -m immunosep.guide", description="Tables of config/README.md.")
+    parser = argparse.ArgumentParser(
+        prog="python -m immunosep.guide", description="Tables of config/ and results/README.md."
+    )
     parser.add_argument("--write", action="store_true", help="renew the tables; else only compare")
     options = parser.parse_args(arguments)
-    before = GUIDE.read_text(encoding="utf-8")
-    after = render(before)
-    if options.write:
-        with atomic_path(GUIDE) as temporary:
-            temporary.write_text(after, encoding="utf-8")
-    elif after != before:
-        sys.stderr.write("config/README.md is out of date; run: python -m immunosep.guide --write\n")
-        return 1
-    return 0
+    code = 0
+    for page, made in ((GUIDE, blocks()), (RESULTS, {"release": release_table()})):
+        before = page.read_text(encoding="utf-8")
+        after = render(before, made)
+        if options.write:
+            with atomic_path(page) as temporary:
+                temporary.write_text(after, encoding="utf-8")
+        elif after != before:
+            sys.stderr.write(f"{page.parent.name}/{page.name} is out of date; run: python -m immunosep.guide --write\n")
+            code = 1
+    return code
 
 
 if __name__ == "__main__":

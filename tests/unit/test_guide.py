@@ -19,6 +19,8 @@ PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md")
 def test_the_guide_is_up_to_date():
     text = guide.GUIDE.read_text(encoding="utf-8")
     assert guide.render(text) == text, "run: python -m immunosep.guide --write"
+    text = guide.RESULTS.read_text(encoding="utf-8")
+    assert guide.render(text, {"release": guide.release_table()}) == text, "run: python -m immunosep.guide --write"
 
 
 def test_every_column_code_and_key_is_in_the_guide():
@@ -90,7 +92,10 @@ def test_markers_that_do_not_fit_are_refused(change):
 def test_main_compares_and_writes(tmp_path, monkeypatch, capsys):
     page = tmp_path / "README.md"
     page.write_text(marked(*guide.blocks()), encoding="utf-8")
+    results = tmp_path / "results.md"
+    results.write_text(marked("release"), encoding="utf-8")
     monkeypatch.setattr(guide, "GUIDE", page)
+    monkeypatch.setattr(guide, "RESULTS", results)
     assert guide.main([]) == 1
     assert "--write" in capsys.readouterr().err
     assert guide.main(["--write"]) == 0
