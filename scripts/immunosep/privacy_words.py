@@ -62,4 +62,8 @@ TREATMENT: Final = frozenset({
     "bras", "medicament", "trattamento", "braccio", "farmaco", "dosaggio", "tratament", "brat", "tratamiento", "brazo",
     "θεραπεια", "βραχιονας", "φαρμακο", "δοση", "αγωγη",
 })  # fmt: skip
-NOT_TREATMENT: Final = (frozenset({"pre", "dose"}), frozenset({"since", "dose", "hours"}))
+NOT_TREATMENT: Final = (
+    frozenset({"pre", "dose"}),
+    frozenset({"since", "dose", "hours"}),
+    frozenset({"assigned", "fragments"}),  # a metric of the RNA libraries
+)
