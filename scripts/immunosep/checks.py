@@ -17,12 +17,14 @@ from typing import Any
 from immunosep.cells import Flaw, cell_judge, judge_typed, nearest, same_letters
 from immunosep.codes import CODES
 from immunosep.findings import Finding, finding, mask, row_list
-from immunosep.privacy import column_risk
+from immunosep.privacy import column_risk, pattern_risk
 from immunosep.sheet import Sheet, column_letters, read_sheet
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
 
 Row = dict[str, str]
+# Titles above the header take a few lines.
+_TITLE_LINES = 20
 
 
 @dataclass(slots=True)
@@ -128,7 +130,7 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
     if not sheet.header:
         return table
     if not any(same_letters(name, [f["name"] for f in schema["fields"]]) for name in sheet.header):
-        table.findings.append(finding("no_header", sheet.file, sheet.header_line))
+        _note_no_header(table, sheet, schema)
         return table
     positions = _check_header(sheet, schema, table)
     if not sheet.rows:
@@ -181,8 +183,13 @@ def _check_header(sheet: Sheet, schema: dict[str, Any], table: Table) -> dict[st
     for at, name in strangers:
         exact = same_letters(name, absent)
         risk = "" if exact else column_risk(name)
+        said, shown = "" if exact else pattern_risk(name), name
+        if said:
+            # A date, an address or a number of somebody for a column's name: a table that was turned on its side.
+            place = column_letters(at) if sheet.name else at + 1
+            risk, shown, said = "personal_column", mask(name), f"the name of column {place} looks like {said}"
         if risk:
-            table.findings.append(finding(risk, sheet.file, line, name))
+            table.findings.append(finding(risk, sheet.file, line, shown, problem=said))
             continue
         near = exact or nearest(name, absent)
         if near:
@@ -195,6 +202,16 @@ def _check_header(sheet: Sheet, schema: dict[str, Any], table: Table) -> dict[st
             problem = f"column is missing ({f['description'].rstrip('.')})"
             table.findings.append(finding("missing_column", sheet.file, line, f["name"], problem=problem))
     return positions
+
+
+def _note_no_header(table: Table, sheet: Sheet, schema: dict[str, Any]) -> None:
+    """Note that the first line names no column, and where names of columns stand; what follows from it is not told."""
+    known = columns_of(schema["name"])
+    below = zip(sheet.lines[:_TITLE_LINES], sheet.rows[:_TITLE_LINES], strict=True)
+    found = next((line for line, cells in below if any(same_letters(cell, known) for cell in cells if cell)), 0)
+    problem = f"the names of the columns stand in line {found}: delete the lines above it" if found else ""
+    table.findings = [f for f in table.findings if f.code != "unnamed_column"]
+    table.findings.append(finding("no_header", sheet.file, sheet.header_line, problem=problem))
 
 
 def _note_ragged(table: Table, sheet: Sheet, index: int, names: Iterable[str]) -> None:
@@ -237,9 +254,12 @@ def _note_flaw(table: Table, flaw: Flaw, line: int, column: str, value: str) -> 
 def _check_column(table: Table, spec: dict[str, Any]) -> None:
     """Check every cell of one column; equal values are judged once."""
     name = spec["name"]
-    judge = functools.cache(cell_judge(spec))
+    judge = cell_judge(spec)
+    flawed = {value: flaw for value in {row[name] for row in table.rows} if (flaw := judge(value)) is not None}
+    if not flawed:
+        return
     for index, row in enumerate(table.rows):
-        flaw = judge(row[name])
+        flaw = flawed.get(row[name])
         if flaw is None or (index, name) in table.bad:
             continue
         _note_flaw(table, flaw, table.lines[index], name, row[name])

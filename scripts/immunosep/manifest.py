@@ -279,7 +279,9 @@ def build_libraries(
             rejected.append(_rejected(name, row, reason))
         else:
             groups.setdefault(name, []).append(row)
-    libraries = [_library(name, rows, countries, data_root) for name, rows in groups.items()]
+    others = [column for column in (table.rows[0] if table.rows else ()) if column not in _ATTRIBUTES]
+    root = posixpath.normpath(data_root or ".")
+    libraries = [_library(name, rows, countries, root, others) for name, rows in groups.items()]
     return Libraries(libraries, set(rejected), followup)
 
 
@@ -300,18 +302,18 @@ def _rejected(name: str, row: Row, reason: str) -> Rejected:
     )
 
 
-def _library(name: str, rows: list[Row], countries: Mapping[str, str], data_root: str) -> Library:
+def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str, others: Iterable[str]) -> Library:
     first = rows[0]
     is_sample = first["sample_type"] == "sample"
     code = participant_code(first) if is_sample else ""
     day = int(first["visit_day"]) if is_sample else None
     participant = f"{first['site']}-{code}" if is_sample else ""
-    others = {column: value for column, value in first.items() if column not in _ATTRIBUTES}
-    others["table"] = _below(data_root, first["table"])
+    more = {column: first[column] for column in others}
+    more["table"] = _below(root, first["table"])
     files = (
         FileSet(
-            _below(data_root, row["fastq_1"]),
-            _below(data_root, row["fastq_2"]),
+            _below(root, row["fastq_1"]),
+            _below(root, row["fastq_2"]),
             row["run"],
             row["fastq_1_sha256"],
             row["fastq_2_sha256"],
@@ -335,9 +337,13 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], data_root
         plate=first["plate"],
         well=first["well"],
         files=tuple(sorted(files, key=lambda f: (f.run, f.fastq_1))),
-        row=others,
+        row=more,
     )
 
 
-def _below(data_root: str, path: str) -> str:
-    return posixpath.normpath(f"{data_root or '.'}/{path}") if path else ""
+def _below(root: str, path: str) -> str:
+    """Write a file's path with the data root before it, without detours (which few have)."""
+    if not path:
+        return ""
+    plain = posixpath.normpath(path) if "//" in path or "./" in path else path
+    return plain if root == "." else f"{root.rstrip('/')}/{plain}"

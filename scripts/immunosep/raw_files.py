@@ -17,6 +17,8 @@ READS = ("fastq_1", "fastq_2")
 TABLES = ("table", "table_id")
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
 _MATE = re.compile(r"(?<![A-Za-z0-9])(R?)([12])(?=(?:_\d{3})?\.f(?:ast)?q\.gz$)")
+# No longer than R1_001.fastq.gz and what stands before it.
+_LONGEST_END = 20
 _CODE = re.compile(r"(?<![0-9])[0-9]{9}(?![0-9])")
 _GZIP = b"\x1f\x8b"
 
@@ -135,7 +137,7 @@ def check_mates(table: Table, index: int, row: Row, folder: DataFolder | None, *
 
 def _ends(row: Row) -> tuple[str, str]:
     """Which mate each file's name says it is; empty where it says nothing."""
-    first, second = (_MATE.search(row[column]) for column in READS)
+    first, second = (_MATE.search(row[column], max(0, len(row[column]) - _LONGEST_END)) for column in READS)
     return first[2] if first else "", second[2] if second else ""
 
 

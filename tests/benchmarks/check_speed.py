@@ -14,13 +14,16 @@ without, which tells what reading the manifest adds to Snakemake's own start.
 
 import argparse
 import gzip
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
@@ -28,6 +31,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 import openpyxl  # noqa: E402
 
 from immunosep.checks import columns_of  # noqa: E402
+from immunosep.sheet import column_letters  # noqa: E402
 from support.trial import write_tsv  # noqa: E402
 
 DAYS = (1, 2, 4, 7, 15, 21, 28, 90)
@@ -109,11 +113,32 @@ def write_trial(folder, count):
 
 
 def write_workbook(path, columns, rows):
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet(path.stem)
-    for cells in [columns, *([row.get(c) or None for c in columns] for row in rows)]:
-        sheet.append(cells)
-    book.save(path)
+    """Write a workbook as Excel does: cells refer to a table of texts."""
+    stream, texts, lines = io.BytesIO(), {}, []
+    book = openpyxl.Workbook()
+    book.active.title = path.stem
+    book.save(stream)
+    for line, row in enumerate([dict(zip(columns, columns, strict=True)), *rows], start=1):
+        cells = "".join(
+            f'<c r="{column_letters(at)}{line}" s="0" t="s"><v>{texts.setdefault(row[column], len(texts))}</v></c>'
+            for at, column in enumerate(columns)
+            if row.get(column)
+        )
+        lines.append(f'<row r="{line}">{cells}</row>')
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    parts = {
+        "xl/worksheets/sheet1.xml": f"<worksheet {space}><sheetData>{''.join(lines)}</sheetData></worksheet>",
+        "xl/sharedStrings.xml": f"<sst {space}>{''.join(f'<si><t>{escape(text)}</t></si>' for text in texts)}</sst>",
+    }
+    with zipfile.ZipFile(stream) as empty, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as full:
+        for name in sorted({*empty.namelist(), *parts}):
+            data = parts[name] if name in parts else empty.read(name).decode()
+            relation = (
+                '<Relationship Id="texts" Type="x/sharedStrings" Target="/xl/sharedStrings.xml"/></Relationships>'
+            )
+            if name == "xl/_rels/workbook.xml.rels" and "sharedStrings" not in data:
+                data = data.replace("</Relationships>", relation)
+            full.writestr(name, data)
 
 
 def measure(command, folder):

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator
 from xml.parsers import expat
 
 from immunosep.cells import same_letters
-from immunosep.findings import finding, ranges
+from immunosep.findings import finding, mask, ranges
+from immunosep.privacy import pattern_risk
 from immunosep.sheet import Sheet, Typed, column_letters, column_number, fill
 from immunosep.xlsx.workbook import MOST_ITEMS, Book, BrokenWorkbook, Place, open_book
 from immunosep.xlsx.worksheet import Worksheet
@@ -40,7 +41,7 @@ def parse_workbook(data: bytes, sheet: Sheet, wanted: str, columns: Collection[s
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             book = open_book(archive)
             chosen = _choose(book, sheet, wanted, columns)
-            sheet.name = chosen.name
+            sheet.name = _shown(chosen)
             _read_cells(book, chosen, sheet)
     except BrokenWorkbook as error:
         sheet.findings.append(finding("not_text", sheet.file, problem=str(error)))
@@ -68,11 +69,17 @@ def _choose(book: Book, sheet: Sheet, wanted: str, columns: Collection[str]) -> 
         chosen = next((place for place in visible if _has_header(book, place, columns)), visible[0])
     if len(book.places) > 1:
         others = ", ".join(
-            f"'{place.name}'" + (" (hidden)" if place.hidden else "") for place in book.places if place is not chosen
+            f"'{_shown(place)}'" + (" (hidden)" if place.hidden else "") for place in book.places if place is not chosen
         )
-        problem = f"sheet '{chosen.name}' was read" + (", which is hidden" if chosen.hidden else "") + f"; not {others}"
-        sheet.findings.append(finding("sheet_chosen", sheet.file, problem=problem, sheet=chosen.name))
+        problem = f"sheet '{_shown(chosen)}' was read" + (", which is hidden" if chosen.hidden else "")
+        problem += f"; not {others}"
+        sheet.findings.append(finding("sheet_chosen", sheet.file, problem=problem, sheet=_shown(chosen)))
     return chosen
+
+
+def _shown(place: Place) -> str:
+    """Name of a worksheet as it may be printed: people write dates and names there too."""
+    return mask(place.name) if pattern_risk(place.name) else place.name
 
 
 def _has_header(book: Book, place: Place, columns: Collection[str]) -> bool:
@@ -95,11 +102,12 @@ def _read_cells(book: Book, place: Place, sheet: Sheet) -> None:
                     continue
                 width = max(at for at, text in cells.items() if text.strip()) + 1
             record = [""] * width
-            for at, text in cells.items():
-                if at < width:
+            try:
+                for at, text in cells.items():
                     record[at] = text
-                elif line not in far[-1:]:
-                    far.append(line)
+            except IndexError:
+                far.append(line)
+                record = [cells.get(at, "") for at in range(width)]
             if any(record):
                 typed_rows.append(typed)
             yield line, record

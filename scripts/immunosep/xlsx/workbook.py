@@ -158,7 +158,6 @@ def _parse(
     part: str,
     starts: Handlers,
     ends: Handlers | None = None,
-    text: Callable[[str], None] | None = None,
 ) -> None:
     """Parse a small part; handlers are chosen by the element's name without its namespace."""
     parser = new_parser()
@@ -174,8 +173,6 @@ def _parse(
             handler()
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    if text is not None:
-        parser.CharacterDataHandler = text
     for block in blocks(archive, part):
         parser.Parse(block)
     parser.Parse(b"", True)
@@ -183,30 +180,47 @@ def _parse(
 
 def _shared_strings(archive: zipfile.ZipFile, part: str) -> list[str]:
     """Texts that cells refer to by number; runs of one text are joined, phonetic guides left out."""
-    strings: list[str] = []
-    pieces: list[str] = []
-    state = {"t": False, "rPh": False}
+    reader = _StringReader()
+    parser = new_parser()
+    parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
+    parser.CharacterDataHandler = reader.characters
+    for block in blocks(archive, part):
+        parser.Parse(block)
+    parser.Parse(b"", True)
+    return reader.strings
 
-    def set_state(name: str, value: bool) -> Callable[..., None]:
-        def change(*_: object) -> None:
-            state[name] = value
 
-        return change
+class _StringReader:
+    """Turn the elements of the table of texts into texts; called for each of a hundred thousand, so it does little."""
 
-    def text(data: str) -> None:
-        if state["t"] and not state["rPh"]:
-            pieces.append(data)
+    __slots__ = ("_collecting", "_guide", "_text", "strings")
 
-    def end_string() -> None:
-        if len(strings) > MOST_ITEMS:
-            raise BrokenWorkbook("workbook cannot be read: it holds too many texts")
-        strings.append(unescape("".join(pieces)))
-        pieces.clear()
+    def __init__(self) -> None:
+        self.strings: list[str] = []
+        self._text, self._collecting, self._guide = "", False, False
 
-    starts: Handlers = {name: set_state(name, True) for name in state}
-    ends: Handlers = {name: set_state(name, False) for name in state}
-    _parse(archive, part, starts, {**ends, "si": end_string}, text)
-    return strings
+    def start(self, name: str, _: dict[str, str]) -> None:
+        name = local_name(name) if ":" in name else name
+        if name == "t":
+            self._collecting = not self._guide
+        elif name == "rPh":
+            self._guide = True
+        elif name == "si":
+            self._text, self._guide = "", False
+
+    def characters(self, data: str) -> None:
+        if self._collecting:
+            self._text += data
+
+    def end(self, name: str) -> None:
+        self._collecting = False
+        name = local_name(name) if ":" in name else name
+        if name == "si":
+            if len(self.strings) > MOST_ITEMS:
+                raise BrokenWorkbook("workbook cannot be read: it holds too many texts")
+            self.strings.append(unescape(self._text))
+        elif name == "rPh":
+            self._guide = False
 
 
 def unescape(text: str) -> str:

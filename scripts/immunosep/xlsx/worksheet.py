@@ -89,7 +89,8 @@ class _CellReader:
         elif name == "row":
             self._line = _checked(int(attributes.get("r", self._line + 1)), _LAST_ROW + 1)
             self._position, self._cells, self._typed = -1, {}, {}
-            self._note(name, self._line, attributes)
+            if "hidden" in attributes:
+                self._note(name, self._line, attributes)
         elif name == "f":
             self._formula, self._collecting = "", True
         elif name == "rPh":
