@@ -47,6 +47,8 @@ OUTPUTS: Final = (
     Output("intake/completeness.tsv", "cohort", "aggregate", "samples by visit, layer and reason of the gap"),
     Output("intake/rejected.tsv", "cohort", "aggregate", "libraries left out, by layer and reason"),
     Output("intake/confounding.tsv", "cohort", "aggregate", "batches against the design, of enough libraries"),
+    Output("intake/missingness.tsv", "cohort", "keep", "names sites; small groups"),
+    Output("intake/missingness_shares.tsv", "cohort", "keep", "names sites; small groups"),
     Output("intake/libraries.tsv", "cohort", "keep", "one row per library"),
     Output("intake/<layer>.tsv", "layer", "keep", "one row per library"),
     Output("intake/intake_report.html", "cohort", "keep", "names libraries"),
@@ -122,6 +124,7 @@ OUTPUTS: Final = (
     Output("surrogacy/<name>", "cohort", "keep", "single participants or small units"),
     # figures
     Output("figures/01_availability.<name>", "cohort", "keep", "one row per participant, with deaths and gaps"),
+    Output("figures/01_missingness.<name>", "cohort", "keep", "small numbers of missing samples by outcome"),
     Output("figures/02_endotype_plane.png", "cohort", "share", "a dot per participant, as a picture only"),
     Output("figures/02_endotype_plane.<name>", "cohort", "keep", "every dot can be read out"),
     Output("figures/03_qc_<layer>.png", "cohort", "share", "a dot per library, as a picture only"),

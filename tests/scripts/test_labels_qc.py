@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from immunosep.io import read_table, write_table
+from support.figure_inputs import completeness_table, label_table, library_table, verdict_table
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -105,3 +106,18 @@ def test_a_bad_label_table_ends_the_script_with_its_message_and_no_traceback(tmp
     assert "no column 'participant'" in capsys.readouterr().err
     assert "Traceback" not in (tmp_path / "rule.log").read_text()
     assert not (tmp_path / "labels.tsv").exists()
+
+
+def test_assess_missingness(tmp_path):
+    completeness = completeness_table()
+    libraries = library_table(completeness)
+    tables = {"completeness": completeness, "libraries": libraries, "verdicts": verdict_table(libraries)}
+    files = {name: tmp_path / f"{name}.tsv" for name in (*tables, "labels")}
+    for name, table in (tables | {"labels": label_table()}).items():
+        write_table(table, files[name])
+    out = {"tests": tmp_path / "tests.tsv", "shares": tmp_path / "shares.tsv"}
+    params = {"factors": ["endotype", "site"], "seed": 1}
+    run("qc/assess_missingness.py", tmp_path, params, input=files, output=out)
+    tests = read_table(out["tests"])
+    assert set(tests["factor"]) == {"endotype"}  # the label table has no sites
+    assert list(read_table(out["shares"])["level"].unique()) == ["MALS", "SII"]

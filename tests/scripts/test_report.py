@@ -23,6 +23,7 @@ from support.figure_inputs import (
     label_table,
     layer_data,
     library_table,
+    missingness_tables,
     sealed_table,
     variance_table,
     verdict_table,
@@ -44,6 +45,8 @@ def inputs(tmp_path_factory):
     curves, performance, predictions = biomarker_tables(rng)
     tables = {
         "completeness": completeness,
+        "tests": missingness_tables()[0],
+        "shares": missingness_tables()[1],
         "libraries": libraries,
         "verdicts": verdict_table(libraries[libraries["layer"] == "rna"]),
         "participants": clinical_table(),

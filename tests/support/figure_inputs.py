@@ -6,7 +6,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from immunosep.figures import availability, embedding, factors, labels, performance, qc
+from immunosep.figures import availability, embedding, factors, labels, missingness, performance, qc
+from immunosep.missingness import assess_missingness
 
 PARTICIPANTS = [f"GR{1 + index % 3:02d}-{(index + 1) * 1234567:09d}" for index in range(24)]
 CUTS = {"ferritin_cut": 4420, "hladr_cut": 5000}
@@ -130,6 +131,15 @@ THRESHOLDS = {
 }
 
 
+def missingness_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tests and shares of missing samples, as text."""
+    completeness = completeness_table()
+    libraries = library_table(completeness)
+    tables = assess_missingness(completeness, libraries, verdict_table(libraries), label_table(), seed=1)
+    tests, shares = (table.astype(str).replace("nan", "") for table in tables)
+    return tests, shares
+
+
 def every_figure(rng) -> dict[str, tuple]:
     """Return each figure and its table, from synthetic inputs."""
     completeness = completeness_table()
@@ -139,6 +149,7 @@ def every_figure(rng) -> dict[str, tuple]:
     curves, results, scores = biomarker_tables(rng)
     tables = {
         "01_availability": availability.tabulate_availability(completeness, libraries, verdicts, seed=1),
+        "01_missingness": missingness.tabulate_missingness(*missingness_tables(), min_group=5),
         "02_endotype_plane": labels.tabulate_endotype_plane(label_table(), sealed_table(rng), seed=1),
         "03_qc_rna": qc.tabulate_qc(verdicts, libraries, THRESHOLDS, layer="rna", seed=1, min_group=5),
         "04_pca_rna": embedding.tabulate_pca(
@@ -157,7 +168,8 @@ def every_figure(rng) -> dict[str, tuple]:
         "08_calibration_endotype": performance.tabulate_calibration(curves, results, min_bin=10),
     }
     draw = {
-        "01": availability.plot_availability,
+        "01_availability": availability.plot_availability,
+        "01_missingness": missingness.plot_missingness,
         "02": lambda table: labels.plot_endotype_plane(table, CUTS),
         "03": lambda table: qc.plot_qc(table, layer="rna", seed=1),
         "04": lambda table: embedding.plot_pca(table, layer="rna"),
@@ -166,4 +178,4 @@ def every_figure(rng) -> dict[str, tuple]:
         "07": lambda table: performance.plot_roc(table, task="endotype"),
         "08": lambda table: performance.plot_calibration(table, task="endotype"),
     }
-    return {stem: (draw[stem[:2]](table), table) for stem, table in tables.items()}
+    return {stem: (draw.get(stem, draw.get(stem[:2]))(table), table) for stem, table in tables.items()}

@@ -56,7 +56,7 @@ def test_same_tables_give_same_bytes_and_name_nobody(tmp_path):
             style.save_figure(figure, table, tmp_path / attempt / stem)
         files = sorted((tmp_path / attempt).iterdir())
         assert {path.suffix for path in files} == {".pdf", ".svg", ".png", ".tsv"}
-        assert len(files) == 8 * len(ENDINGS)
+        assert len(files) == 9 * len(ENDINGS)
         digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
     assert digests[0] == digests[1]
     codes = [name[5:].encode() for name in PARTICIPANTS]
@@ -201,7 +201,27 @@ def test_availability_draws_each_cell_with_its_state():
     for axes, layer in zip(figure.axes, ("rna", "atac"), strict=True):
         codes = axes.get_images()[0].get_array()
         wide = table[table["layer"] == layer].pivot(index="row", columns="visit_day", values="state")
-        assert [[names[int(code)] for code in row] for row in codes] == wide.to_numpy().tolist()
+        assert sorted([names[int(code)] for code in row] for row in codes) == sorted(wide.to_numpy().tolist())
+
+
+def test_participants_stand_by_follow_up_and_samples_the_same_in_every_panel():
+    rows = [
+        ("A-1", "1", "rna", "collected", ""), ("A-1", "4", "rna", "not_expected", "died"),
+        ("A-2", "1", "rna", "missing", "missed"), ("A-2", "4", "rna", "collected", ""),
+        ("A-3", "1", "rna", "collected", ""), ("A-3", "4", "rna", "collected", ""),
+    ]  # fmt: skip
+    completeness = pd.DataFrame(rows, columns=["participant", "visit_day", "layer", "status", "reason"])
+    completeness = pd.concat([completeness, completeness.assign(layer="atac")])
+    libraries = library_table(completeness)
+    table = availability.tabulate_availability(completeness, libraries, verdict_table(libraries), seed=1)
+    names = list(availability.STATES)
+    for axes in availability.plot_availability(table).axes:
+        codes = axes.get_images()[0].get_array()
+        assert [[names[int(code)] for code in row] for row in codes] == [
+            ["collected", "collected"],
+            ["missed", "collected"],
+            ["collected", "died"],
+        ]
 
 
 # -- endotype plane ----------------------------------------------------------------------------------------------------

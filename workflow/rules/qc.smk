@@ -1,8 +1,10 @@
 """Quality verdicts on the libraries, and one MultiQC report over all layers.
 
 Needs results/{layer}/qc_metrics.tsv of each layer that starts from raw files, its library table, and the tools'
-reports. Steps: judge_libraries (metrics against the thresholds of the configuration, per layer), collect_verdicts,
-run_multiqc. Makes results/qc/{layer}_verdicts.tsv, verdicts.tsv, summary.tsv, multiqc.html, multiqc_data.
+reports; for the missing samples also the labels. Steps: judge_libraries (metrics against the thresholds of the
+configuration, per layer), collect_verdicts, assess_missingness (missing samples against outcome, site and country),
+run_multiqc. Makes results/qc/{layer}_verdicts.tsv, verdicts.tsv, summary.tsv, multiqc.html, multiqc_data, and
+results/intake/missingness.tsv, missingness_shares.tsv.
 """
 
 # The reports of the tools that MultiQC reads; those of the controls are among them.
@@ -20,6 +22,15 @@ TOOL_REPORTS = {
         "results/atac/{library}/{library}.markdup.txt",
     ],
 }
+# What missing samples are compared with; a column that the role's label table does not have is left out.
+MISSINGNESS_FACTORS = [
+    *(
+        ["death_28", "sofa_response", "endotype", "arm"]
+        if OWN_LABELS
+        else sorted(TARGETS)
+    ),
+    *("site", "country"),
+]
 SEQUENCED_RUNS = LIBRARIES.runs("microbiome") if "microbiome" in RAW_LAYERS else []
 
 
@@ -65,6 +76,32 @@ rule collect_verdicts:
         layers=RAW_LAYERS,
     script:
         "../../scripts/qc/collect_verdicts.py"
+
+
+rule assess_missingness:
+    """Missing samples against outcome, treatment (where the role sees it), site and country."""
+    input:
+        completeness="results/intake/completeness.tsv",
+        libraries="results/intake/libraries.tsv",
+        verdicts="results/qc/verdicts.tsv",
+        labels="results/labels/labels.tsv",
+    output:
+        tests="results/intake/missingness.tsv",
+        shares="results/intake/missingness_shares.tsv",
+    log:
+        "logs/qc/assess_missingness.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("immunosep.missingness"),
+        factors=MISSINGNESS_FACTORS,
+        seed=config["seed"],
+    script:
+        "../../scripts/qc/assess_missingness.py"
 
 
 rule run_multiqc:

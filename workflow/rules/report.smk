@@ -31,6 +31,30 @@ rule plot_availability:
         "../../scripts/report/plot_availability.py"
 
 
+rule plot_missingness:
+    """How many samples are missing by outcome."""
+    input:
+        tests="results/intake/missingness.tsv",
+        shares="results/intake/missingness_shares.tsv",
+    output:
+        multiext("results/figures/01_missingness", ".pdf", ".png"),
+        svg=shown("results/figures/01_missingness.svg", "missingness"),
+        table=shown("results/figures/01_missingness.tsv", "missingness"),
+    log:
+        "logs/report/plot_missingness.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.missingness"),
+        min_group=config["report"]["min_group"],
+    script:
+        "../../scripts/report/plot_missingness.py"
+
+
 rule plot_endotype_plane:
     """Screening ferritin against HLA-DR with the cuts of the rule."""
     input:

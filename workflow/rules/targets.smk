@@ -72,7 +72,7 @@ def model_choices(wildcards):
     """Return all of the configuration that the models of a task depend on."""
     return {
         "biomarkers": task_settings(wildcards),
-        "integration": config["integration"],
+        "integration": MOFA_SETTINGS,
         "filters": feature_filters(config),
         "seed": config["seed"],
     }

@@ -27,6 +27,7 @@ from immunosep.figures.style import (
     surrogate_ids,
     title_figure,
 )
+from immunosep.samples import sample_states
 
 FIGURE: Final = "availability"
 TITLE: Final = "Samples by participant, visit and layer"
@@ -85,18 +86,12 @@ def tabulate_availability(
         row, layer (the microbiome by body site where the table tells them apart), visit_day, state (a key of `STATES`).
         Visits on which nobody gave a sample for the layer are left out.
     """
-    table = completeness.copy()
-    table["layer"] = _site_layers(table)
-    table["visit_day"] = table["visit_day"].astype(int)
+    table = sample_states(completeness, libraries, verdicts)
     table["state"] = table["reason"].replace(SAME_STATE)
-    table.loc[table["status"] == "collected", "state"] = "collected"
+    given = table["status"].isin(["collected", "failed_qc"])
+    table.loc[given, "state"] = table.loc[given, "status"]
     unknown = ~table["state"].isin(list(STATES))
     table.loc[unknown, "state"] = np.where(table.loc[unknown, "status"] == "not_expected", "not_expected", "no_reason")
-    failed = _failed_samples(libraries, verdicts)
-    keys = pd.MultiIndex.from_frame(table[["participant", "visit_day", "layer"]])
-    table.loc[keys.isin(failed) & (table["state"] == "collected").to_numpy(), "state"] = "failed_qc"
-    given = table["state"].isin(["collected", "failed_qc"])
-    table = table[given.groupby([table["layer"], table["visit_day"]]).transform("any")].copy()
     table["row"] = table["participant"].map(surrogate_ids(table["participant"], seed, FIGURE))
     return table[["row", "layer", "visit_day", "state"]].sort_values(["row", "layer", "visit_day"], ignore_index=True)
 
@@ -112,8 +107,8 @@ def plot_availability(table: pd.DataFrame) -> Figure:
     """
     if table.empty:
         return note_figure(TITLE, "No sample expected")
-    rows = sorted(table["row"].unique())
-    layers = sorted(table["layer"].unique(), key=_layer_order)
+    rows = _row_order(table)
+    layers = sorted(table["layer"].unique(), key=layer_order)
     days = {layer: sorted(table.loc[table["layer"] == layer, "visit_day"].unique()) for layer in layers}
     figure = new_figure(width=REPORT_WIDTH, height=min(MAX_HEIGHT, 1.9 + 0.13 * len(rows)))
     panels = figure.subplots(
@@ -124,7 +119,7 @@ def plot_availability(table: pd.DataFrame) -> Figure:
         pad = 22 if len(days[layer]) > MANY_DAYS else 14
         axes.set_title(layer_title(layer).replace(", ", ",\n"), fontsize=8.5, pad=pad, loc="center")
         axes.set_xlabel("Visit (day)", fontsize=8)
-    panels[0].set_ylabel(f"Participants in random order (N = {len(rows)})")
+    panels[0].set_ylabel(f"Participants by follow-up and samples (N = {len(rows)})")
     present = set(table["state"])
     handles = [
         Patch(facecolor=state.colour, edgecolor="#BBBBBB", linewidth=0.5, label=f"{state.letter}  {state.text}".strip())
@@ -133,25 +128,18 @@ def plot_availability(table: pd.DataFrame) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), columnspacing=1.2)
     total = int(table["state"].isin(["collected", "failed_qc"]).sum())
-    title_figure(figure, TITLE, f"{total} samples")
+    title_figure(figure, TITLE, f"{total:,} samples")
     return figure
 
 
-def _site_layers(table: pd.DataFrame) -> pd.Series:
-    """Return the layer, for the microbiome joined to its body site where there is one."""
-    if "specimen" not in table:
-        return table["layer"]
-    apart = (table["layer"] == "microbiome") & (table["specimen"] != "")
-    return table["layer"].where(~apart, table["layer"] + "_" + table["specimen"])
-
-
-def _failed_samples(libraries: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Index:
-    """Return participant, visit and layer of the samples none of whose libraries passed QC."""
-    overall = verdicts.loc[verdicts["metric"] == "overall", ["library", "verdict"]]
-    judged = libraries.assign(layer=_site_layers(libraries)).merge(overall, on="library")
-    judged["visit_day"] = judged["visit_day"].astype(int)
-    lost = (judged["verdict"] == "fail").groupby([judged["participant"], judged["visit_day"], judged["layer"]]).all()
-    return lost.index[lost]
+def _row_order(table: pd.DataFrame) -> list[str]:
+    """Order the participants: the longest follow-up first, of equal ones the most samples first."""
+    counted = table.assign(
+        ended=table["state"].isin(["died", "withdrawn", "not_expected"]),
+        given=-table["state"].isin(["collected", "failed_qc"]).astype(int),
+    )
+    sums = counted.groupby("row")[["ended", "given"]].sum().reset_index()
+    return [str(row) for row in sums.sort_values(["ended", "given", "row"])["row"]]
 
 
 def _draw_layer(axes: Axes, cells: pd.DataFrame, rows: list[str], days: list[int]) -> None:
@@ -192,7 +180,7 @@ def _draw_layer(axes: Axes, cells: pd.DataFrame, rows: list[str], days: list[int
         )
 
 
-def _layer_order(layer: str) -> tuple[int, str]:
+def layer_order(layer: str) -> tuple[int, str]:
     """Sort key: layers in the order in which the workflow names them, then unknown ones by name."""
     order = ("rna", "atac", "proteome", "microbiome", "flow", "cytokine", "metabolome")
     family = layer.split("_")[0]
