@@ -8,6 +8,9 @@ if __name__ == "__main__":
         associate_factors(
             joined_path=snakemake.input.joined,
             factors_path=snakemake.input.factors,
+            variance_path=snakemake.input.variance,
+            stability_path=snakemake.input.stability,
             participants_path=snakemake.input.participants or None,
             associations_path=snakemake.output.associations,
+            summary_path=snakemake.output.summary,
         )

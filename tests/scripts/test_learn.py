@@ -75,7 +75,7 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
             input=Named(**{key: located(value) for key, value in inputs.items()}),
             output=Named(**{key: located(value) for key, value in outputs.items()}),
             params=Named(**params),
-            wildcards=Named(task="endotype", repeat="1"),
+            wildcards=Named(task="endotype", repeat="1", start="1"),
             log=[str(tmp_path / f"{Path(script).name}.log")],
         )
         runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__", init_globals={"snakemake": stub})
@@ -87,12 +87,14 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
         {"joined": "m.h5mu"},
         modalities=["rna", "proteome"],
     )
-    tables = {"factors": "factors.tsv", "weights": "weights.tsv", "variance": "variance.tsv"}
-    run("integration/fit_mofa", {"joined": "m.h5mu"}, {"model": "mofa.hdf5", **tables}, settings=INTEGRATION, seed=1)
+    run("integration/fit_mofa_start", {"joined": "m.h5mu"}, {"model": "1.hdf5"}, settings=INTEGRATION, seed=1)
+    tables = {"factors": "factors.tsv", "variance": "variance.tsv", "stability": "stability.tsv"}
+    chosen = {"model": "mofa.hdf5", "weights": "weights.tsv", **tables}
+    run("integration/choose_mofa", {"joined": "m.h5mu", "starts": ["1.hdf5"]}, chosen)
     run(
         "integration/associate_factors",
-        {"joined": "m.h5mu", "factors": "factors.tsv", "participants": "participants.tsv"},
-        {"associations": "associations.tsv"},
+        {"joined": "m.h5mu", "participants": "participants.tsv", **tables},
+        {"associations": "associations.tsv", "summary": "summary.tsv"},
     )
     kinds = read_table(tmp_path / "associations.tsv").groupby("kind")["variable"].agg(set).to_dict()
     assert kinds == {"clinical": {"age_years"}, "label": {"endotype"}}

@@ -1,69 +1,29 @@
 """Tables around a factor model, against scipy and numbers by hand."""
 
-import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from immunosep.errors import InputError
-from immunosep.integration.assemble import assemble, to_observations, write_h5mu
-from immunosep.integration.factors import (
-    associate,
-    cohort_views,
-    eta_squared,
-    factors_table,
-    fit_cohort,
-    observation_variables,
-    variance_table,
-    weights_table,
-)
-from immunosep.integration.steps import associate_factors, fit_factors
-
-OPTIONS = {
-    "factors": 4,
-    "max_features": 50,
-    "min_features": 15,
-    "iterations": 500,
-    "convergence": "fast",
-    "drop_r2": 0.01,
-    "seed": 1,
-}
+from immunosep.integration.assemble import assemble, to_observations
+from immunosep.integration.factors import associate, cohort_views, eta_squared, observation_variables, technical_flag
+from immunosep.integration.starts import fit_start, read_model
+from immunosep.integration.tables import factors_table, summarise_factors, variance_table, weights_table
+from support.factors import OPTIONS, planted_layers
 
 
 @pytest.fixture(scope="module")
 def joined():
-    """Forty participants; one factor shared by two layers, a batch that shifts the second; a layer of five features."""
-    generator = np.random.default_rng(1)
-    names = [f"GR01-{index:09d}-D01" for index in range(40)]
-    factor, batch = generator.normal(size=40), np.arange(40) % 2
-    modalities = {}
-    for name, size, rows in (("rna", 60, 40), ("proteome", 30, 35), ("flow", 5, 40)):
-        values = generator.normal(size=(rows, size))
-        values[:, :15] += 1.5 * factor[:rows, None]
-        if name == "proteome":
-            values[:, 15:] += 2.0 * batch[:rows, None]
-        obs = pd.DataFrame(
-            {"observation": names[:rows], "site": "GR01", "country": "GR", "batch": np.where(batch[:rows], "b1", "b2")},
-            index=[f"{n}-{name}" for n in names[:rows]],
-        )
-        obs["qc_depth"] = np.arange(rows, dtype=float)
-        var = pd.DataFrame({"symbol": [f"G{i}" for i in range(size)]}, index=[f"{name}_{i}" for i in range(size)])
-        modalities[name] = to_observations(anndata.AnnData(values.astype(np.float32), obs=obs, var=var), name, name)
-    labels = pd.DataFrame(
-        {
-            "participant": [n[:-4] for n in names],
-            "response": np.where(factor > 0, "yes", "no"),
-            "sofa_baseline": "9",
-            "response_rule": names,
-        }
-    )
-    return assemble(modalities, labels), factor
+    layers, labels, factor = planted_layers()
+    return assemble({name: to_observations(data, name, name) for name, data in layers.items()}, labels), factor
 
 
 @pytest.fixture(scope="module")
 def trained(joined, tmp_path_factory):
-    return fit_cohort(joined[0], save_to=tmp_path_factory.mktemp("m") / "mofa.hdf5", **OPTIONS)
+    path = tmp_path_factory.mktemp("m") / "mofa.hdf5"
+    fit_start(joined[0], seed=1, save_to=path, **OPTIONS)
+    return read_model(path)
 
 
 def test_views_keep_missing_layers_missing_and_leave_small_ones_out(joined):
@@ -77,13 +37,12 @@ def test_views_keep_missing_layers_missing_and_leave_small_ones_out(joined):
 
 def test_no_usable_layer_is_an_input_error(joined, tmp_path):
     with pytest.raises(InputError, match="min_features"):
-        fit_cohort(joined[0], save_to=tmp_path / "m.hdf5", **{**OPTIONS, "min_features": 500})
+        fit_start(joined[0], save_to=tmp_path / "m.hdf5", seed=1, **{**OPTIONS, "min_features": 500})
 
 
 def test_shared_factor_and_batch_are_found_and_associated(joined, trained):
     data, truth = joined
-    fit, _ = trained
-    table = factors_table(data, fit)
+    table = factors_table(data, trained)
     scores = table.filter(like="factor")
     correlation = np.abs([np.corrcoef(truth, scores[name])[0, 1] for name in scores])
     assert correlation.max() > 0.9
@@ -91,6 +50,8 @@ def test_shared_factor_and_batch_are_found_and_associated(joined, trained):
     batch = found[(found["variable"] == "proteome:batch")].set_index("factor")
     assert batch["effect"].max() > 0.8
     assert batch["q_value"].min() < 0.01
+    assert batch.loc[batch["effect"].idxmax(), "flag"] == "batch"
+    assert set(found.loc[found["kind"] == "label", "flag"]) == {""}
     best = scores.columns[correlation.argmax()]
     response = found[(found["variable"] == "response") & (found["factor"] == best)].iloc[0]
     assert (response["kind"], response["test"], response["n"]) == ("label", "kruskal", 40)
@@ -102,16 +63,15 @@ def test_shared_factor_and_batch_are_found_and_associated(joined, trained):
 
 def test_tables_hold_what_the_model_holds(joined, trained):
     data, _ = joined
-    fit, features = trained
-    weights = weights_table(data, fit, features, top=3)
+    weights = weights_table(data, trained, top=3)
     first = weights[(weights["layer"] == "rna") & (weights["factor"] == "factor1")]
-    own = np.abs(fit.weights["rna"][:, 0])
-    assert first["feature"].iloc[0] == features["rna"][own.argmax()]
+    own = np.abs(trained.weights["rna"][:, 0])
+    assert first["feature"].iloc[0] == trained.features["rna"][own.argmax()]
     assert first["symbol"].iloc[0] == first["feature"].iloc[0].replace("rna_", "G")
     assert np.abs(first["weight"]).is_monotonic_decreasing
-    variance = variance_table(fit).set_index(["layer", "factor"])["r2"]
-    assert variance["rna", "factor1"] == fit.variance_explained[fit.views.index("rna"), 0]
-    assert variance["proteome", "total"] == fit.variance_total[fit.views.index("proteome")]
+    variance = variance_table(trained).set_index(["layer", "factor"])["r2"]
+    assert variance["rna", "factor1"] == trained.variance_explained[trained.views.index("rna"), 0]
+    assert variance["proteome", "total"] == trained.variance_total[trained.views.index("proteome")]
 
 
 def test_associations_are_scipys_and_benjamini_hochbergs():
@@ -163,29 +123,51 @@ def test_eta_squared_by_hand():
     assert eta_squared(np.array([1.0, 3, 5, 7]), ["a", "a", "b", "b"]) == pytest.approx(0.8)
 
 
-def test_steps_write_the_same_bytes_twice(joined, tmp_path):
-    data, _ = joined
-    write_h5mu(data, tmp_path / "m.h5mu")
-    options = {name: value for name, value in OPTIONS.items() if name != "seed"}
-    names = ("factors", "weights", "variance", "associations")
-    written = []
-    for run in ("one", "two"):
-        paths = {name: tmp_path / f"{run}_{name}.tsv" for name in names}
-        fit_factors(
-            joined_path=tmp_path / "m.h5mu",
-            seed=1,
-            model_path=tmp_path / f"{run}.hdf5",
-            factors_path=paths["factors"],
-            weights_path=paths["weights"],
-            variance_path=paths["variance"],
-            **options,
-        )
-        associate_factors(
-            joined_path=tmp_path / "m.h5mu",
-            factors_path=paths["factors"],
-            participants_path=None,
-            associations_path=paths["associations"],
-        )
-        written.append([path.read_bytes() for path in paths.values()])
-    assert written[0] == written[1]
-    assert written[0][3].startswith(b"kind\tvariable\tfactor\ttest\tn\tgroups\teffect\tp_value\tq_value\n")
+@pytest.mark.parametrize(
+    ("variable", "flag"),
+    [
+        ("rna:qc_read_pairs", "depth"),
+        ("rna:qc_assigned_fragments", "depth"),
+        ("rna:size_factor", "depth"),
+        ("atac:qc_fragments", "depth"),
+        ("microbiome_oral:qc_reads", "depth"),
+        ("rna:qc_mapped_fraction", "quality"),
+        ("proteome:plate", "plate"),
+        ("rna:run", "run"),
+        ("site", ""),
+        ("visit_day", ""),
+    ],
+)
+def test_technical_variables_are_told_apart(variable, flag):
+    assert technical_flag(variable) == flag
+
+
+def test_a_factor_that_is_sequencing_depth_is_flagged_and_summed_up(caplog):
+    generator = np.random.default_rng(3)
+    depth = generator.normal(size=60)
+    factors = pd.DataFrame({"factor1": depth + 0.1 * generator.normal(size=60), "factor2": generator.normal(size=60)})
+    found = associate(factors, pd.DataFrame({"technical|rna:qc_read_pairs": depth, "clinical|age_years": depth}))
+    flags = found.set_index(["variable", "factor"])["flag"]
+    assert flags["rna:qc_read_pairs", "factor1"] == "depth"
+    assert (flags.drop(("rna:qc_read_pairs", "factor1")) == "").all()  # age is as close, and no fault of the laboratory
+    assert "factor1 is depth: rna:qc_read_pairs" in caplog.text
+    variance = pd.DataFrame(
+        [("rna", "factor1", 0.2), ("rna", "factor2", 0.01), ("atac", "factor2", 0.1), ("rna", "total", 0.2)],
+        columns=["layer", "factor", "r2"],
+    )
+    rows = [("factor1", 2, 0.0, "factor1", 0.99, 0.9), ("factor1", 3, 0.0, "factor2", 0.95, 0.9)]
+    rows += [("factor2", 2, 0.0, "factor2", 0.4, 0.3), ("factor2", 3, 0.0, "factor1", 0.92, 0.8)]
+    stability = pd.DataFrame(rows, columns=["factor", "start", "bound", "matched_factor", "r", "r_weights"])
+    summary = summarise_factors(variance, stability, found).set_index("factor")
+    assert summary.loc["factor1", ["layer", "starts", "recovered", "flag", "follows"]].tolist() == [
+        "rna",
+        2,
+        2,
+        "depth",
+        "rna:qc_read_pairs",
+    ]
+    assert summary.loc["factor1", "stability"] == pytest.approx(0.97)
+    assert summary.loc["factor2", ["layer", "recovered", "lowest", "flag"]].tolist() == ["atac", 1, 0.4, ""]
+    alone = summarise_factors(variance, stability.iloc[:0], found).set_index("factor")
+    assert alone["starts"].tolist() == [0, 0]
+    assert alone["stability"].isna().all()

@@ -11,25 +11,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from immunosep.integration.mofa import MofaError, fit_mofa, most_variable
 from immunosep.integration.projection import project, variance_explained
 from immunosep.integration.transformer import MofaFactors
-
-
-def planted(seed=0, samples=60, sizes=(80, 40, 25), factors=3):
-    """Sparse weights, three factors, features far from zero; five samples lack the second view."""
-    generator = np.random.default_rng(seed)
-    z = generator.normal(size=(samples, factors))
-    views = {}
-    for index, size in enumerate(sizes):
-        weights = generator.normal(size=(size, factors)) * (generator.random((size, factors)) < 0.4)
-        noise = generator.normal(size=(samples, size))
-        views[f"view{index}"] = z @ weights.T + noise + generator.normal(size=size) * 20
-    views["view1"][:5] = np.nan
-    views["view0"][7, 3] = np.nan
-    return views, z
+from support.factors import planted_views
 
 
 @pytest.fixture(scope="module")
 def trained():
-    views, z = planted()
+    views, z = planted_views()
     return fit_mofa(views, factors=5, seed=1, convergence="medium"), views, z
 
 
@@ -79,7 +66,7 @@ def test_an_absent_view_equals_a_view_of_missing_values_and_no_data_gives_the_pr
 
 
 def test_unseen_samples_are_projected_near_their_true_factors():
-    views, z = planted(seed=4, samples=120)
+    views, z = planted_views(seed=4, samples=120)
     train, test = slice(0, 90), slice(90, None)
     fit = fit_mofa({name: m[train] for name, m in views.items()}, factors=5, seed=1)
     seen = np.corrcoef(z[train].T, fit.factors.T)[:3, 3:]
@@ -97,14 +84,14 @@ def test_variance_explained_is_mofapy2s_and_the_residuals(trained):
 
 
 def test_an_ard_prior_on_the_factors_enters_the_projection():
-    views, _ = planted(seed=2)
+    views, _ = planted_views(seed=2)
     fit = fit_mofa(views, factors=4, seed=1, convergence="medium", ard_factors=True)
     assert not np.allclose(fit.prior, 1)
     assert np.abs(project(fit, views) - fit.factors).max() < 1e-3
 
 
 def test_fit_repeats_and_leaves_inputs_random_state_and_warnings_alone():
-    views, _ = planted(seed=1, samples=30)
+    views, _ = planted_views(seed=1, samples=30)
     before = {name: matrix.copy() for name, matrix in views.items()}
     np.random.seed(5)  # noqa: NPY002 - mofapy2 seeds the global generator; the point of this test
     filters = list(warnings.filters)
@@ -128,7 +115,7 @@ def test_integer_views_stay_gaussian():
 
 
 def test_the_saved_model_holds_no_data(tmp_path):
-    views, _ = planted(samples=30)
+    views, _ = planted_views(samples=30)
     fit_mofa(views, factors=3, seed=1, save_to=tmp_path / "mofa.hdf5", names=[f"S-{i}" for i in range(30)])
     with h5py.File(tmp_path / "mofa.hdf5") as file:
         assert "data" not in file
@@ -176,7 +163,7 @@ def test_most_variable_ignores_missing_and_rounding():
 
 
 def test_transformer_by_view_equals_the_functions():
-    views, _ = planted(samples=40)
+    views, _ = planted_views(samples=40)
     matrix = np.hstack(list(views.values()))
     names = [name for name, m in views.items() for _ in range(m.shape[1])]
     model = MofaFactors(names, n_factors=3, max_features=30, min_features=26).fit(matrix)

@@ -71,6 +71,7 @@ wildcard_constraints:
     task=r"[a-z][a-z0-9_]*",
     run=r"[A-Za-z0-9_]+",
     repeat=r"[0-9]+",
+    start=r"[0-9]+",
 
 
 def project_file(path):

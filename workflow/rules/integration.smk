@@ -5,6 +5,20 @@ Needs the matrix of each layer (`modalities()`) and results/labels/labels.tsv. S
 Makes results/integration/{multiomics.h5mu,mofa.hdf5,factors,weights,variance_explained,associations}.
 """
 
+STARTS = list(range(1, config["integration"]["starts"] + 1))
+# What a start depends on: other keys of the section do not fit the models anew.
+MOFA_SETTINGS = {
+    name: config["integration"][name]
+    for name in (
+        "factors",
+        "max_features",
+        "min_features",
+        "iterations",
+        "convergence",
+        "drop_r2",
+    )
+}
+
 
 rule mask_matrix:
     """A ready matrix without what reveals a drug after its first dose; only where the role must not see it."""
@@ -51,19 +65,16 @@ rule assemble_layers:
         "../../scripts/integration/assemble_layers.py"
 
 
-rule fit_mofa:
-    """Factors of all observations, for description; prediction fits its own inside each fold."""
+rule fit_mofa_start:
+    """Factors of all observations from one random start; prediction fits its own inside each fold."""
     input:
         joined="results/integration/multiomics.h5mu",
     output:
-        model="results/integration/mofa.hdf5",
-        factors="results/integration/factors.tsv",
-        weights="results/integration/weights.tsv",
-        variance="results/integration/variance_explained.tsv",
+        model=temp("results/integration/starts/{start}.hdf5"),
     log:
-        "logs/integration/fit_mofa.log",
+        "logs/integration/fit_mofa_start/{start}.log",
     benchmark:
-        "benchmarks/integration/fit_mofa.tsv"
+        "benchmarks/integration/fit_mofa_start/{start}.tsv"
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -71,11 +82,36 @@ rule fit_mofa:
         mem_mb=scaled_mem_mb(2000, 20),
         runtime=120,
     params:
-        code=fingerprint("immunosep.integration.factors"),
-        settings=config["integration"],
+        code=fingerprint("immunosep.integration.starts"),
+        settings=MOFA_SETTINGS,
         seed=config["seed"],
     script:
-        "../../scripts/integration/fit_mofa.py"
+        "../../scripts/integration/fit_mofa_start.py"
+
+
+rule choose_mofa:
+    """The start with the highest evidence lower bound, and how far its factors come back in the other starts."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        starts=collect("results/integration/starts/{start}.hdf5", start=STARTS),
+    output:
+        model="results/integration/mofa.hdf5",
+        factors="results/integration/factors.tsv",
+        weights="results/integration/weights.tsv",
+        variance="results/integration/variance_explained.tsv",
+        stability="results/integration/stability.tsv",
+    log:
+        "logs/integration/choose_mofa.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 20),
+        runtime=30,
+    params:
+        code=fingerprint("immunosep.integration.tables"),
+    script:
+        "../../scripts/integration/choose_mofa.py"
 
 
 rule associate_factors:
@@ -83,9 +119,12 @@ rule associate_factors:
     input:
         joined="results/integration/multiomics.h5mu",
         factors="results/integration/factors.tsv",
+        variance="results/integration/variance_explained.tsv",
+        stability="results/integration/stability.tsv",
         participants=config["clinical"]["participants"] or [],
     output:
         associations="results/integration/associations.tsv",
+        summary="results/integration/factor_summary.tsv",
     log:
         "logs/integration/associate_factors.log",
     conda:
@@ -95,6 +134,6 @@ rule associate_factors:
         mem_mb=scaled_mem_mb(1000, 20),
         runtime=30,
     params:
-        code=fingerprint("immunosep.integration.factors"),
+        code=fingerprint("immunosep.integration.tables"),
     script:
         "../../scripts/integration/associate_factors.py"

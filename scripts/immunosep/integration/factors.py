@@ -1,4 +1,4 @@
-"""The tables around a factor model: factors, top weights, variance explained, associations."""
+"""What a factor model is made of and what its factors follow: the views, the variables, the associations."""
 
 import logging
 import re
@@ -10,9 +10,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 from scipy import stats
 
-from immunosep.errors import InputError
-from immunosep.integration.mofa import MofaError, MofaFit, fit_mofa, most_variable
-from immunosep.io import PathLike
+from immunosep.integration.mofa import most_variable
 from immunosep.layer import flag
 
 logger = logging.getLogger(__name__)
@@ -29,6 +27,11 @@ NOT_LABELS = re.compile(
 )
 #: A variable is tested with at least this many samples; below it a p value says nothing.
 MIN_SAMPLES = 8
+#: Metrics that measure how much was sequenced, counted or read, by their names (`qc_read_pairs`, `qc_fragments`).
+DEPTH = re.compile(r"qc_.*(reads|read_pairs|fragments|counts|depth|library_size|events).*|size_factor")
+#: A factor is flagged where a variable of how the libraries were made is so strong: |rho| or eta, with q < 0.05.
+FLAG_STRENGTH = 0.5
+FLAG_Q = 0.05
 
 
 def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[dict[str, NDArray], dict[str, list[str]]]:
@@ -65,92 +68,6 @@ def cohort_views(data: MuData, max_features: int, min_features: int) -> tuple[di
     return views, features
 
 
-def fit_cohort(
-    data: MuData,
-    *,
-    factors: int,
-    max_features: int,
-    min_features: int,
-    iterations: int,
-    convergence: str,
-    drop_r2: float,
-    seed: int,
-    save_to: PathLike,
-) -> tuple[MofaFit, dict[str, list[str]]]:
-    """Fit MOFA to all observations, for description. Prediction fits its own inside each fold.
-
-    Returns
-    -------
-    fit, features
-        The model and the feature names of its views.
-
-    Raises
-    ------
-    InputError
-        If no layer has enough features, or no factor explains `drop_r2` of any layer.
-    """
-    views, features = cohort_views(data, max_features, min_features)
-    if not views:
-        raise InputError(f"no layer has {min_features} features that vary (integration.min_features)")
-    try:
-        fit = fit_mofa(
-            views,
-            factors=factors,
-            seed=seed,
-            iterations=iterations,
-            convergence=convergence,  # type: ignore[arg-type]
-            drop_r2=drop_r2,
-            names=data.obs_names.tolist(),
-            features=features,
-            save_to=save_to,
-        )
-    except MofaError as error:
-        raise InputError(f"{error} (integration.drop_r2 is {drop_r2})") from error
-    return fit, features
-
-
-def factors_table(data: MuData, fit: MofaFit) -> pd.DataFrame:
-    """Return observation, participant, visit_day and one column per factor."""
-    table = data.obs[["participant", "visit_day"]].reset_index(names="observation")
-    for index in range(fit.n_factors):
-        table[f"factor{index + 1}"] = fit.factors[:, index]
-    return table
-
-
-def weights_table(data: MuData, fit: MofaFit, features: dict[str, list[str]], top: int = 50) -> pd.DataFrame:
-    """Return the largest weights of each view and factor: layer, factor, rank, feature, symbol, weight."""
-    parts = []
-    for view in fit.views:
-        symbols = data.mod[view].var.get("symbol")
-        weights = fit.weights[view]
-        order = np.argsort(-np.abs(weights), axis=0, kind="stable")[:top]
-        names = np.asarray(features[view])
-        for factor in range(fit.n_factors):
-            rows = order[:, factor]
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "layer": view,
-                        "factor": f"factor{factor + 1}",
-                        "rank": np.arange(1, rows.size + 1),
-                        "feature": names[rows],
-                        "symbol": "" if symbols is None else symbols.loc[names[rows]].astype(str).to_numpy(),
-                        "weight": weights[rows, factor],
-                    }
-                )
-            )
-    return pd.concat(parts, ignore_index=True)
-
-
-def variance_table(fit: MofaFit) -> pd.DataFrame:
-    """Return layer, factor, r2; the row `total` is the variance explained by all factors of the view together."""
-    table = pd.DataFrame(
-        fit.variance_explained, index=list(fit.views), columns=[f"factor{k + 1}" for k in range(fit.n_factors)]
-    )
-    table["total"] = fit.variance_total
-    return table.rename_axis("layer").reset_index().melt(id_vars="layer", var_name="factor", value_name="r2")
-
-
 def observation_variables(data: MuData, participants: pd.DataFrame | None) -> pd.DataFrame:
     """Return what factors are compared with, one row per observation.
 
@@ -172,7 +89,7 @@ def observation_variables(data: MuData, participants: pd.DataFrame | None) -> pd
     for modality, layer in data.mod.items():
         for name in layer.obs:
             measured = name.startswith("qc_") and name != "qc_verdict"
-            if measured or (name in TECHNICAL and name not in data.obs):
+            if measured or name == "size_factor" or (name in TECHNICAL and name not in data.obs):
                 columns[f"technical|{modality}:{name}"] = layer.obs[name].reindex(data.obs_names)
     if participants is not None:
         indexed = participants.set_index(participants["site"] + "-" + participants["participant_code"])
@@ -202,7 +119,8 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        kind, variable, factor, test, n, groups, effect, p_value, q_value (Benjamini-Hochberg over the whole table).
+        kind, variable, factor, test, n, groups, effect, p_value, q_value (Benjamini-Hochberg over the whole table),
+        flag (`technical_flag` where the factor follows it, else empty).
     """
     rows = []
     for name in variables:
@@ -230,10 +148,25 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
     header = ["kind", "variable", "factor", "test", "n", "groups", "effect", "p_value"]
     table = pd.DataFrame(rows, columns=header)
     table["q_value"] = stats.false_discovery_control(table["p_value"]) if len(table) else pd.Series(dtype=float)
-    technical = table[(table["kind"] == "technical") & (table["q_value"] < 0.05) & (table["effect"].abs() > 0.5)]
-    for row in technical.itertuples():
-        logger.warning("%s follows the technical variable %s (%s %.2f)", row.factor, row.variable, row.test, row.effect)
+    strength = table["effect"].abs().where(table["test"] == "spearman", table["effect"].clip(lower=0) ** 0.5)
+    followed = (table["q_value"] < FLAG_Q) & (strength >= FLAG_STRENGTH) & (table["kind"] == "technical")
+    table["flag"] = table["variable"].map(technical_flag).where(followed, "")
+    for row in table[table["flag"] != ""].itertuples():
+        logger.warning("%s is %s: %s (%s %.2f)", row.factor, row.flag, row.variable, row.test, row.effect)
     return table
+
+
+def technical_flag(variable: str) -> str:
+    """Return what a technical variable stands for: depth, batch, plate, run or quality; empty for site and time.
+
+    A difference between sites, countries or visits may be the patients'; one between plates is not.
+    """
+    layer, _, name = variable.rpartition(":")
+    if DEPTH.fullmatch(name):
+        return "depth"
+    if name in ("batch", "plate", "run"):
+        return name
+    return "quality" if layer and name.startswith("qc_") else ""
 
 
 def eta_squared(values: NDArray, groups: Sequence | NDArray) -> float:

@@ -1,21 +1,17 @@
 """The rules of the integration: files in, files out."""
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anndata as ad
 
+from immunosep.integration import starts
 from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_matrix, write_h5mu
-from immunosep.integration.factors import (
-    associate,
-    factors_table,
-    fit_cohort,
-    observation_variables,
-    variance_table,
-    weights_table,
-)
-from immunosep.io import PathLike, read_table, write_h5ad, write_table
+from immunosep.integration.factors import associate, observation_variables
+from immunosep.integration.tables import factors_table, summarise_factors, variance_table, weights_table
+from immunosep.io import PathLike, atomic_path, read_table, write_h5ad, write_table
 from immunosep.layer import kept_features
 from immunosep.masking import mask_features
 
@@ -67,76 +63,90 @@ def mask_matrix(*, matrix: PathLike, layer: str, hidden: Mapping[str, Any], mask
     write_h5ad(data, masked_path)
 
 
-def fit_factors(
-    *,
-    joined_path: PathLike,
-    factors: int,
-    max_features: int,
-    min_features: int,
-    iterations: int,
-    convergence: str,
-    drop_r2: float,
-    seed: int,
-    model_path: PathLike,
-    factors_path: PathLike,
-    weights_path: PathLike,
-    variance_path: PathLike,
-) -> None:
-    """Fit MOFA to all observations; write the model, the factors, the top weights and the variance explained.
+def fit_start(*, joined_path: PathLike, seed: int, start: int, model_path: PathLike, **settings: Any) -> None:
+    """Fit MOFA to all observations from one random start.
 
     Parameters
     ----------
     joined_path
         MuData.
-    factors, max_features, min_features, iterations, convergence, drop_r2
-        Section `integration` of the configuration.
-    seed
-        Seed.
+    seed, start
+        Seed of the configuration and number of the start.
     model_path
-        HDF5 of mofapy2, without the training data.
-    factors_path, weights_path, variance_path
+        Target: HDF5 of mofapy2, without the training data.
+    settings
+        As in `starts.fit_start`.
+    """
+    starts.fit_start(read_h5mu(joined_path), seed=starts.start_seed(seed, start), save_to=model_path, **settings)
+
+
+def choose_start(
+    *,
+    joined_path: PathLike,
+    start_paths: Sequence[PathLike],
+    model_path: PathLike,
+    factors_path: PathLike,
+    weights_path: PathLike,
+    variance_path: PathLike,
+    stability_path: PathLike,
+) -> None:
+    """Keep the start with the highest bound; write its tables, and how far its factors come back in the others.
+
+    Parameters
+    ----------
+    joined_path
+        MuData.
+    start_paths
+        Models of `fit_start`, the first start first.
+    model_path
+        The model that is kept.
+    factors_path, weights_path, variance_path, stability_path
         Tables: observation, participant, visit_day, factor1, ...; layer, factor, rank, feature, symbol, weight; layer,
-        factor (or `total`), r2.
+        factor (or `total`), r2; `starts.stability_table`.
     """
     data = read_h5mu(joined_path)
-    fit, features = fit_cohort(
-        data,
-        factors=factors,
-        max_features=max_features,
-        min_features=min_features,
-        iterations=iterations,
-        convergence=convergence,
-        drop_r2=drop_r2,
-        seed=seed,
-        save_to=model_path,
-    )
-    write_table(factors_table(data, fit), factors_path)
-    write_table(weights_table(data, fit, features), weights_path)
-    write_table(variance_table(fit), variance_path)
+    models = {number: starts.read_model(path) for number, path in enumerate(start_paths, start=1)}
+    best = starts.best_start(models)
+    logger.info("start %d is kept", best)
+    write_table(factors_table(data, models[best]), factors_path)
+    write_table(weights_table(data, models[best]), weights_path)
+    write_table(variance_table(models[best]), variance_path)
+    write_table(starts.stability_table(models, best), stability_path)
+    with atomic_path(model_path) as temporary:
+        shutil.copyfile(start_paths[best - 1], temporary)
 
 
 def associate_factors(
     *,
     joined_path: PathLike,
     factors_path: PathLike,
+    variance_path: PathLike,
+    stability_path: PathLike,
     participants_path: PathLike | None,
     associations_path: PathLike,
+    summary_path: PathLike,
 ) -> None:
-    """Test every factor against technical, clinical and label variables.
+    """Test every factor against technical, clinical and label variables, and sum every factor up in one line.
 
     Parameters
     ----------
     joined_path
         MuData; its obs holds the labels that the role may see.
-    factors_path
-        Table of `fit_factors`.
+    factors_path, variance_path, stability_path
+        Tables of `choose_start`.
     participants_path
         Clinical table of participants, or None.
     associations_path
-        Table: kind, variable, factor, test, n, groups, effect, p_value, q_value.
+        Table: kind, variable, factor, test, n, groups, effect, p_value, q_value, flag.
+    summary_path
+        Table of `tables.summarise_factors`.
     """
     data = read_h5mu(joined_path)
     table = read_table(factors_path).set_index("observation").loc[data.obs_names]
     scores = table.filter(regex=r"^factor\d+$").astype(float)
     participants = read_table(participants_path) if participants_path else None
-    write_table(associate(scores, observation_variables(data, participants)), associations_path)
+    associations = associate(scores, observation_variables(data, participants))
+    variance = read_table(variance_path).astype({"r2": float})
+    stability = read_table(stability_path).astype({"r": float})
+    write_table(associations, associations_path)
+    write_table(summarise_factors(variance, stability, associations), summary_path)
