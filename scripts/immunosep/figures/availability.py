@@ -21,6 +21,7 @@ from immunosep.figures.style import (
     SUBTLE,
     VERMILLION,
     house_styled,
+    layer_order,
     layer_title,
     new_figure,
     note_figure,
@@ -178,10 +179,3 @@ def _draw_layer(axes: Axes, cells: pd.DataFrame, rows: list[str], days: list[int
             fontsize=7,
             color=SUBTLE,
         )
-
-
-def layer_order(layer: str) -> tuple[int, str]:
-    """Sort key: layers in the order in which the workflow names them, then unknown ones by name."""
-    order = ("rna", "atac", "proteome", "microbiome", "flow", "cytokine", "metabolome")
-    family = layer.split("_")[0]
-    return (order.index(family) if family in order else len(order), layer)

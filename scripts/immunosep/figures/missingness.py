@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from immunosep.figures.availability import layer_order
 from immunosep.figures.style import (
     INK,
     LIGHT,
@@ -18,6 +17,7 @@ from immunosep.figures.style import (
     endotype_styles,
     group_styles,
     house_styled,
+    layer_order,
     layer_title,
     new_figure,
     note_figure,

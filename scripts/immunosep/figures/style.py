@@ -162,6 +162,13 @@ def layer_title(layer: str) -> str:
     return LAYER_TITLES.get(layer, layer.replace("_", " "))
 
 
+def layer_order(layer: str) -> tuple[int, str]:
+    """Sort key: layers in the order in which the workflow names them, then unknown ones by name."""
+    order = ("rna", "atac", "proteome", "microbiome", "flow", "cytokine", "metabolome")
+    family = layer.split("_")[0]
+    return (order.index(family) if family in order else len(order), layer)
+
+
 def group_styles(values: Iterable[str]) -> dict[str, GroupStyle]:
     """Give each group a colour and a marker, in sorted order; pooled small groups come last and are grey.
 
