@@ -24,7 +24,8 @@ from immunosep.doctor import ROOT, direct_dependencies, examine_python, examine_
 from immunosep.errors import InputError
 from immunosep.outputs import find_output
 from immunosep.release_tables import MAKERS, RESULTS, LeftOut, Release
-from immunosep.scan import codes_of, describe, files_below, scan_folder, watchlist
+from immunosep.report import LIBRARY_TABLE
+from immunosep.scan import codes_in, codes_of, describe, files_below, scan_folder, watchlist
 from immunosep.tombstones import epoch, require_finished
 from immunosep.unpack import DOS_EPOCH
 
@@ -74,7 +75,7 @@ def write_release(config: Mapping[str, Any], out: Path, secret: bytes) -> list[s
         if out.suffix == ".zip":
             finished = Path(working) / out.name
             finished.write_bytes(_zipped(folder))
-        watch = watchlist(codes_of(config), secret)
+        watch = watchlist(codes_of(config) | codes_in(LIBRARY_TABLE), secret)
         leaks = scan_folder(finished, watch)
         if leaks:
             raise InputError(

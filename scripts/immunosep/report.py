@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from immunosep.figures.style import surrogate_ids
-from immunosep.io import atomic_path, read_table
+from immunosep.io import atomic_path
 from immunosep.launch import call_snakemake
+from immunosep.scan import codes_in
 
 logger = logging.getLogger(__name__)
 
@@ -50,18 +51,9 @@ def build_report(configfile: Path, target: Path, seed: int) -> int:
         built = Path(folder) / target.name
         code = call_snakemake(configfile, ["--nolock", "--report", str(built)])
         if code == 0:
-            mask_codes(built, _codes_of_the_run(), seed)
+            mask_codes(built, codes_in(LIBRARY_TABLE), seed)
             built.replace(target)
     return code
-
-
-def _codes_of_the_run() -> set[tuple[str, str]]:
-    """Return site and code of every participant and sample of the run; none for a run from ready matrices."""
-    if not LIBRARY_TABLE.is_file():
-        return set()
-    libraries = read_table(LIBRARY_TABLE)
-    columns = ("sample_code", "participant_code")
-    return {pair for column in columns for pair in zip(libraries["site"], libraries[column], strict=True) if pair[1]}
 
 
 def mask_codes(report: str | Path, codes: Iterable[tuple[str, str]], seed: int) -> int:

@@ -120,21 +120,19 @@ def codes_of(config: Mapping[str, Any]) -> set[tuple[str, str]]:
     their participants stand in the table of participants.
     """
     clinical = config["clinical"]
-    found: set[tuple[str, str]] = set()
-    for path in (config["manifest"], clinical["participants"], clinical["visits"], clinical["labels"]):
-        if path and Path(path).is_file():
-            sheet = read_sheet(path)
-            place = {name: index for index, name in enumerate(sheet.header)}
-            if "site" in place:
-                columns = [place[name] for name in _CODE_COLUMNS if name in place]
-                for row in (row for row in sheet.rows if len(row) == len(sheet.header)):
-                    found.update((row[place["site"]], row[column]) for column in columns if row[column])
-            elif "participant" in place:
-                names = (
-                    row[place["participant"]].partition("-") for row in sheet.rows if len(row) > place["participant"]
-                )
-                found.update((site, code) for site, _, code in names if code)
-    return found
+    paths = (config["manifest"], clinical["participants"], clinical["visits"], clinical["labels"])
+    return set().union(*(codes_in(Path(path)) for path in paths if path))
+
+
+def codes_in(path: Path) -> set[tuple[str, str]]:
+    """Return site and code of everybody whom a table names by its columns `site` and code, or `participant`."""
+    if not path.is_file():
+        return set()
+    sheet = read_sheet(path)
+    rows = [dict(zip(sheet.header, row, strict=False)) for row in sheet.rows]
+    named = {(row.get("site", ""), row.get(column, "")) for row in rows for column in _CODE_COLUMNS}
+    joined = {tuple(row.get("participant", "").split("-", 1)) for row in rows}
+    return {(pair[0], pair[1]) for pair in named | joined if len(pair) == 2 and pair[1]}
 
 
 def watchlist(codes: Iterable[tuple[str, str]], secret: bytes | None = None) -> Watchlist:

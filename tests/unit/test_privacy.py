@@ -43,8 +43,9 @@ def test_treatment_columns(name):
 @pytest.mark.parametrize(
     "name",
     ["colour", "filename", "alarm", "sofa", "batch2", "rin", "updated", "charm", "", "Gene names", "Protein.Name",
-     "Panel_Name", "SoftwareName", "sample name", "pre_dose", "hours_since_last_dose", "qc_assigned_fragments", "Nominal mass", "assay", "Age",
-     "numeric", "context", "candidate", "armoured", "name of the gene", "short_name", "geo_loc_name"],
+     "Panel_Name", "SoftwareName", "sample name", "pre_dose", "hours_since_last_dose", "Nominal mass", "assay", "Age",
+     "numeric", "context", "candidate", "armoured", "name of the gene", "short_name", "geo_loc_name",
+     "qc_assigned_fragments"],
 )  # fmt: skip
 def test_harmless_columns(name):
     assert column_risk(name) == ""
