@@ -72,6 +72,30 @@ def read_table(path: PathLike) -> "pd.DataFrame":
     return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_filter=False)
 
 
+def read_clinical(path: PathLike, name: str) -> "pd.DataFrame":
+    """Read a clinical table that passed the intake, in any format that the intake reads, with every column as text.
+
+    Parameters
+    ----------
+    path
+        Text table or workbook.
+    name
+        Name of the table (``participants``), which chooses the sheet of a workbook.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `read_table` gives it.
+    """
+    import pandas as pd
+
+    from immunosep.checks import columns_of
+    from immunosep.sheet import read_sheet
+
+    sheet = read_sheet(os.fspath(path), name, columns_of(name))
+    return pd.DataFrame(sheet.rows, columns=sheet.header, dtype=str)
+
+
 def write_table(table: "pd.DataFrame", path: PathLike, *, digits: int = 6) -> None:
     """Write a TSV: header, no index, floats to `digits` significant digits, missing values empty.
 

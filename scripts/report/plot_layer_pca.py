@@ -2,7 +2,7 @@
 
 from immunosep.figures.embedding import plot_pca, read_modality, tabulate_pca
 from immunosep.figures.style import save_figure
-from immunosep.io import read_table
+from immunosep.io import read_clinical, read_table
 from immunosep.runlog import rule_logging
 
 if __name__ == "__main__":
@@ -10,7 +10,7 @@ if __name__ == "__main__":
         name = snakemake.wildcards.modality
         table = tabulate_pca(
             read_modality(snakemake.input.matrix, name),
-            read_table(snakemake.input.participants) if snakemake.input.participants else None,
+            read_clinical(snakemake.input.participants, "participants") if snakemake.input.participants else None,
             read_table(snakemake.input.labels) if snakemake.input.labels else None,
             layer=name,
             label_columns=snakemake.params.label_columns,

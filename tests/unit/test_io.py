@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
-from immunosep.io import atomic_path, read_table, write_json, write_table
+from immunosep.io import atomic_path, read_clinical, read_table, write_json, write_table
 
 
 def test_codes_stay_text_and_missing_stays_empty(tmp_path):
@@ -53,3 +54,22 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json({"a": float("nan")}, tmp_path / "b.json")
     assert not (tmp_path / "b.json").exists()
+
+
+def test_a_clinical_table_is_the_same_from_every_format(tmp_path):
+    columns = ["site", "participant_code", "visit_day", "sofa_total"]
+    rows = [["GR03", "012345678", "1", "9"], ["GR03", "012345678", "2", ""]]
+    lines = [columns, *rows]
+    (tmp_path / "v.tsv").write_text("\n".join("\t".join(line) for line in lines) + "\n")
+    (tmp_path / "v.csv").write_text("\n".join(";".join(line) for line in lines), encoding="utf-16")
+    book = openpyxl.Workbook()
+    book.active.append(["a guide"])
+    for line in lines:
+        if line is columns:
+            sheet = book.create_sheet("Visits")
+        sheet.append([cell or None for cell in line])
+    book.save(tmp_path / "v.xlsx")
+    expected = read_table(tmp_path / "v.tsv")
+    assert list(expected["participant_code"]) == ["012345678"] * 2
+    for name in ("v.tsv", "v.csv", "v.xlsx"):
+        pd.testing.assert_frame_equal(read_clinical(tmp_path / name, "visits"), expected)

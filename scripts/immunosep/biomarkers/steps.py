@@ -20,7 +20,7 @@ from immunosep.biomarkers.models import Settings, fit_factors, fit_models
 from immunosep.biomarkers.splits import derive_seed, keep_folds, outer_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
 from immunosep.integration.assemble import read_layer
-from immunosep.io import PathLike, atomic_path, read_table, write_table
+from immunosep.io import PathLike, atomic_path, read_clinical, read_table, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     for modality, path in sources.matrices.items():
         layers.update(read_layer(path, modality))
     blocks = omics_predictors(layers, task.days, choices.filters)
-    participants = read_table(sources.participants) if sources.participants else None
+    participants = read_clinical(sources.participants, "participants") if sources.participants else None
     clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:
         if task.population_day > 1:

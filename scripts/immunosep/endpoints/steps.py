@@ -22,7 +22,7 @@ from immunosep.endpoints.table import (
     survival_columns,
 )
 from immunosep.errors import InputError
-from immunosep.io import PathLike, read_table, write_table
+from immunosep.io import PathLike, read_clinical, read_table, write_table
 from immunosep.labels.arrays import NEVER
 
 logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def derive_label_tables(
         "classification": classification,
         "allocation": allocation,
     }
-    tables = {name: read_table(path) for name, path in paths.items() if path}
+    tables = {name: read_clinical(path, name) for name, path in paths.items() if path}
     derived = derive(
         tables["participants"],
         tables["visits"],

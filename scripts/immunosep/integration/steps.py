@@ -11,7 +11,7 @@ from immunosep.integration import starts
 from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_matrix, write_h5mu
 from immunosep.integration.factors import associate, observation_variables
 from immunosep.integration.tables import factors_table, summarise_factors, variance_table, weights_table
-from immunosep.io import PathLike, atomic_path, read_table, write_h5ad, write_table
+from immunosep.io import PathLike, atomic_path, read_clinical, read_table, write_h5ad, write_table
 from immunosep.layer import kept_features
 from immunosep.masking import mask_features
 
@@ -144,7 +144,7 @@ def associate_factors(
     data = read_h5mu(joined_path)
     table = read_table(factors_path).set_index("observation").loc[data.obs_names]
     scores = table.filter(regex=r"^factor\d+$").astype(float)
-    participants = read_table(participants_path) if participants_path else None
+    participants = read_clinical(participants_path, "participants") if participants_path else None
     associations = associate(scores, observation_variables(data, participants))
     variance = read_table(variance_path).astype({"r2": float})
     stability = read_table(stability_path).astype({"r": float})

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from immunosep.io import PathLike, read_table, write_table
+from immunosep.io import PathLike, read_clinical, read_table, write_table
 from immunosep.stats.comparisons import kaplan_meier
 from immunosep.stats.groups import ALL, ARMS, Group, Row, groups, numeric
 
@@ -166,7 +166,7 @@ def compare_arms(
 
     Where the labels were shuffled for a dry run (`shuffled`), the note of every comparison says so.
     """
-    labels, participants = read_table(labels_path), read_table(participants_path)
+    labels, participants = read_table(labels_path), read_clinical(participants_path, "participants")
     table = effects(labels, read_table(endpoints_path), participants, settings)
     main = table[table["primary"] == "yes"].iloc[0]
     logger.info("primary: %.3g (%.3g to %.3g), p = %.3g", *main[["estimate", "low", "high", "p_value"]])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunosep.errors import InputError
 from immunosep.integration.assemble import read_h5mu
-from immunosep.io import PathLike, read_table, write_table
+from immunosep.io import PathLike, read_clinical, read_table, write_table
 from immunosep.surrogacy.assess import (
     assess_endotype,
     baseline_associations,
@@ -90,7 +90,7 @@ def write_measures(
 
 def join_age(frame: pd.DataFrame, participants_path: PathLike) -> pd.DataFrame:
     """Add `age_years` of the clinical table; NaN where it is not known."""
-    people = read_table(participants_path)
+    people = read_clinical(participants_path, "participants")
     codes = people["participant_code"].where(people["participant_code"] != "", people.get("sample_code", ""))
     age = pd.Series(pd.to_numeric(people["age_years"], errors="coerce").to_numpy(), index=people["site"] + "-" + codes)
     return frame.assign(age_years=age.reindex(frame.index))
