@@ -257,7 +257,9 @@ def test_every_outcome_of_the_label_table_is_on_the_clock():
         *("endotype_rule", "reversal_rule", "baseline_source", "emergency_unblinded"),
         *("sofa_baseline", "sofa_baseline_source"),
         *("n_days_observed_d9", "n_days_imputed_d9", "locf_fraction_d9", "mostly_imputed_d9"),
+        "last_observed_day_d9",
         *("n_days_observed_d15", "n_days_imputed_d15", "locf_fraction_d15", "mostly_imputed_d15"),
+        "last_observed_day_d15",
         *("sofa_response_rule", "sofa_d2", "sofa_d4", "sofa_d7", "last_day_in_study"),
     ]
 

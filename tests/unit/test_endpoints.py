@@ -64,6 +64,7 @@ def test_labels_by_hand(tables):
     assert (second["endotype"], second["sofa_baseline"], second["sofa_baseline_source"]) == ("SII", 7, "day0")
     assert second["mean_sofa_d9"] == pytest.approx((7 + 8 * 5 + 9 * 3) / 9)
     assert (second["n_days_observed_d9"], second["n_days_imputed_d9"], second["mostly_imputed_d9"]) == (3, 6, "yes")
+    assert (second["last_observed_day_d9"], first["last_observed_day_d15"]) == (7, 9)
     assert (second["sofa_response"], second["reversal_d15"]) == ("nonresponse", "dead")
     assert second["reversal_d15_binary"] == "no"
     assert (second["time_to_death_28"], second["event_28"], second["event_90"]) == (12, 1, 1)

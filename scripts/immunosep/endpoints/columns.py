@@ -42,7 +42,7 @@ def open_columns(settings: Mapping[str, Any]) -> list[str]:
         for last in (sofa["last_day"], sofa["end_of_treatment_day"])
         for name in (
             *("mean_sofa_d{}", "delta_mean_sofa_d{}", "n_days_observed_d{}", "n_days_imputed_d{}"),
-            *("locf_fraction_d{}", "mostly_imputed_d{}"),
+            *("locf_fraction_d{}", "mostly_imputed_d{}", "last_observed_day_d{}"),
         )
     ]
     landmarks = [name for day in sofa["landmark_days"] for name in landmark_columns(day, settings)]

@@ -79,6 +79,7 @@ def sofa_columns(cohort: Cohort, settings: Mapping[str, Any]) -> pd.DataFrame:
             f"n_days_imputed_d{last}": numbers(counted, mean["n_imputed"]),
             f"locf_fraction_d{last}": numbers(counted, mean["locf_fraction"]),
             f"mostly_imputed_d{last}": words(counted, np.where(mean["locf_fraction"] > 0.5, "yes", "no")),
+            f"last_observed_day_d{last}": numbers(counted, mean["last_observed_day"]),
         }
     response = sofa_response(cohort.course, sofa, settings["sofa_response"], enrolled)
     columns["sofa_response"] = words(enrolled, response["response"])

@@ -23,7 +23,7 @@ CLINICAL = ("age_years", "sex", "sofa_baseline")
 #: Label-table columns that say how a label came about, or who the participant is, or that belong to a single visit.
 NOT_LABELS = re.compile(
     r"participant|participant_code|site|country|visit_day|baseline_source|.*_rule|n_days_.*|locf_.*"
-    r"|landmark_.*|sofa_d[0-9]+|dynamic_.*|last_day_in_study|emergency_unblinded"
+    r"|landmark_.*|sofa_d[0-9]+|dynamic_.*|last_day_in_study|last_observed_.*|emergency_unblinded"
 )
 #: A variable is tested with at least this many samples; below it a p value says nothing.
 MIN_SAMPLES = 8
