@@ -20,6 +20,7 @@ _ANY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f ][0-9]{3}
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
 # A code within a name; a longer number, or one with a sign before it, is something else.
 _CODE = re.compile(r"(?<![0-9+])[0-9]{9}(?![0-9])")
+_WORD = re.compile(r"[^\W\d_]{3}")
 _NINE = "a code is nine digits and nothing else"
 _QUOTES = "'\"\u2018\u2019\u201c\u201d\u00b4`"
 _AROUND_CODES = ".,-_/" + _QUOTES
@@ -163,7 +164,10 @@ def _judge_code(value: str) -> Flaw | None:
         return Flaw("code_scientific", "Excel has probably turned the code into a number and rounded it")
     if re.fullmatch(r"[0-9]+[.,]0*", value):
         return Flaw("code_decimal", "Excel or a script has read the code as a decimal number")
-    return _judge_dressed_code(value) or _judge_common(value, is_code=True) or Flaw("code_malformed", _NINE)
+    flaw = _judge_dressed_code(value) or _judge_common(value, is_code=True)
+    # Words beside digits may be a name; a formula and its error (#REF!) are not.
+    words = _WORD.search(value) is not None and value[0] not in "#="
+    return flaw or Flaw("code_malformed", _NINE, masked=words)
 
 
 def _judge_dressed_code(value: str) -> Flaw | None:

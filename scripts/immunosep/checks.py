@@ -18,13 +18,11 @@ from immunosep.cells import Flaw, cell_judge, judge_typed, nearest, same_letters
 from immunosep.codes import CODES
 from immunosep.findings import Finding, finding, mask, row_list
 from immunosep.privacy import column_risk, pattern_risk
-from immunosep.sheet import Sheet, column_letters, read_sheet
+from immunosep.sheet import TITLE_LINES, Sheet, column_letters, read_sheet
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
 
 Row = dict[str, str]
-# Titles above the header take a few lines.
-_TITLE_LINES = 20
 
 
 @dataclass(slots=True)
@@ -207,7 +205,7 @@ def _check_header(sheet: Sheet, schema: dict[str, Any], table: Table) -> dict[st
 def _note_no_header(table: Table, sheet: Sheet, schema: dict[str, Any]) -> None:
     """Note that the first line names no column, and where names of columns stand; what follows from it is not told."""
     known = columns_of(schema["name"])
-    below = zip(sheet.lines[:_TITLE_LINES], sheet.rows[:_TITLE_LINES], strict=True)
+    below = zip(sheet.lines[:TITLE_LINES], sheet.rows[:TITLE_LINES], strict=True)
     found = next((line for line, cells in below if any(same_letters(cell, known) for cell in cells if cell)), 0)
     problem = f"the names of the columns stand in line {found}: delete the lines above it" if found else ""
     table.findings = [f for f in table.findings if f.code != "unnamed_column"]

@@ -9,7 +9,9 @@ from typing import Any
 
 from immunosep.cells import nearest
 from immunosep.checks import Row, Table, load_schema
+from immunosep.findings import finding, mask
 from immunosep.manifest import is_processed
+from immunosep.privacy import value_risk
 from immunosep.raw_files import READS, TABLES, DataFolder, check_file_cell, check_mates, check_names
 
 _OWNER = ("sample_code", "participant_code", "visit_day")
@@ -117,6 +119,15 @@ def _check_data(table: Table, index: int, row: Row, assay: Mapping[str, Any]) ->
             table.add("file_column", index, column, f"assay {row['assay']} does not use {column}")
     for column in (mine[0], *assay.get("required", ())):
         table.need(index, column, f"assay {row['assay']}")
+    # Controls are called by words; a sample that is has somebody's name.
+    inside = row["table_id"]
+    if " " in inside and row["sample_type"] == "sample" and table.good(index, "table_id"):
+        risk = value_risk(inside, is_code=True)
+        if risk:
+            problem = f"looks like {risk}"
+            line = table.lines[index]
+            table.findings.append(finding("personal_value", table.file, line, "table_id", mask(inside), problem))
+            table.bad.add((index, "table_id"))
 
 
 def _check_files(table: Table, index: int, row: Row, assay: Mapping[str, Any], folder: DataFolder | None) -> None:

@@ -34,6 +34,10 @@ _NOT_TEXT = {
 csv.field_size_limit(2**31 - 1)
 
 
+# Titles above the header take a few lines.
+TITLE_LINES = 20
+
+
 class Typed(NamedTuple):
     """A workbook's cell that does not hold plain text.
 
@@ -129,7 +133,7 @@ def parse_sheet(data: bytes, file: str, wanted: str = "", columns: Collection[st
         return sheet
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     first = _skip_hint(text, sheet)
-    sheet.separator = _separator(text[first:].partition("\n")[0], sheet)
+    sheet.separator = _separator(text[first:].split("\n", TITLE_LINES)[:TITLE_LINES], sheet)
     fill(sheet, _split(text[first:], sheet))
     return sheet
 
@@ -228,15 +232,24 @@ def _skip_hint(text: str, sheet: Sheet) -> int:
     return 0
 
 
-def _separator(header: str, sheet: Sheet) -> str:
-    """Separator of the header line: the one that stands in it most often, a tab before all."""
+def _separator(lines: list[str], sheet: Sheet) -> str:
+    """Separator of the header, the first of these lines: the one that stands in it most often, a tab before all.
+
+    Where a title stands in place of the header, the lines below have more separators than it has words, and decide.
+    """
+    header = lines[0].strip(" ")
     if "\t" in header:
         return "\t"
+    most = max(map(header.count, (*_SEPARATORS, *_OTHER_SEPARATORS)))
+    if any(line.count("\t") > most for line in lines):
+        return "\t"
+    if not any(separator in header for separator in _SEPARATORS):
+        header = next((line for line in lines if max(map(line.count, _SEPARATORS)) > most), header)
     found = max(_SEPARATORS, key=header.count)
     if found in header:
         return found
-    other = max(_OTHER_SEPARATORS, key=header.strip().count)
-    if other not in header.strip():
+    other = max(_OTHER_SEPARATORS, key=header.count)
+    if other not in header:
         return "\t"
     problem = f"columns are separated by {_OTHER_SEPARATORS[other]}"
     sheet.findings.append(finding("not_tab_separated", sheet.file, sheet.header_line, problem=problem))

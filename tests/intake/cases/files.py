@@ -103,6 +103,32 @@ def header_deleted(lab: Lab):
     lab.text("manifest", lambda text: text.partition("\n")[2])
 
 
+@finds("no_header", "manifest", 1)
+def title_above_the_table(lab: Lab):
+    """A title stands above the column names."""
+    lab.text("manifest", lambda text: "ImmunoSep shipment 3\n" + text)
+
+
+@finds("no_header", "manifest", 1)
+def title_above_the_table_of_a_workbook(lab: Lab):
+    """The same in a workbook, with an empty row between."""
+
+    def entitle(book) -> None:
+        book.active.insert_rows(1, 2)
+        book.active["A1"] = "ImmunoSep shipment 3"
+
+    lab.workbook("manifest", entitle)
+
+
+@finds("not_integer", "visits", "units", "visit_day")
+@finds("not_number", "visits", "units", "ferritin")
+@finds("required_empty", "visits", "units", "site")
+@finds("required_empty", "visits", "units", "participant_code")
+def units_below_the_header(lab: Lab):
+    """A second line of the header says the units."""
+    lab.visits = {"units": {"visit_day": "days", "ferritin": "ng/mL"}} | lab.visits
+
+
 # -------------------------------------------------------------------------------------------------------------- header
 
 

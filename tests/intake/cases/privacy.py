@@ -60,6 +60,7 @@ _CELLS = [
     ("date of the plate", "manifest", "rna day 4", "plate", "14 March 2022"),
     ("mail address in the batch", "manifest", "rna day 4", "batch", "nurse.k@hospital.example"),
     ("telephone in the table's entry", "manifest", "olink", "table_id", "+30 694 555 0123"),
+    ("name as the entry of the provider's table", "manifest", "olink", "table_id", "Papadopoulou Eleni"),
     ("sentence for a reason", "manifest", "rna missed", "missing_reason", "family did not want blood taken today"),
     ("sentence in a field of words", "visits", "first day 1", "antibiotic", "given by the nurse of the night"),
 ]
@@ -103,6 +104,59 @@ def names_in_the_providers_table(lab: Lab):
     lines = lab.files["raw/npx.csv"].decode().splitlines()
     with_names = [f"{line};{'PatientName' if n == 0 else 'Papadopoulou Eleni'}" for n, line in enumerate(lines)]
     lab.files["raw/npx.csv"] = "\n".join(with_names).encode()
+
+
+@finds("personal_column", "visits", 1, "f… (19 characters, masked)")
+@hides("14.03.2022")
+def dates_for_names_of_columns(lab: Lab):
+    """A table that was turned on its side: one column for each day of the blood draw."""
+    lab.fill("visits", "ferritin 14.03.2022", "5210")
+
+
+@finds("personal_column", "participants", 1, "n… (24 characters, masked)")
+@hides("nurse.k@hospital.example")
+def mail_address_for_the_name_of_a_column(lab: Lab):
+    """A column is named after who filled it in."""
+    lab.fill("participants", "nurse.k@hospital.example", "ok")
+
+
+@finds("sheet_chosen", "manifest")
+@finds("code_leading_zero", "manifest", "rna second", "sample_code")
+@hides("14.03.2022", "nurse.k@hospital.example")
+def names_of_sheets(lab: Lab):
+    """The sheets of a workbook are named after the day and the nurse."""
+
+    def name(book) -> None:
+        book.active.title = "ward 14.03.2022"
+        book.create_sheet("nurse.k@hospital.example")
+
+    lab.put("manifest", "rna second", sample_code="60000021")
+    lab.workbook("manifest", name)
+
+
+@finds("code_malformed", "manifest", 40, "participant_code")
+@finds("required_empty", "manifest", 40, "layer")
+@finds("required_empty", "manifest", 40, "assay")
+@finds("required_empty", "manifest", 40, "sample_type")
+@finds("required_empty", "manifest", 40, "collected")
+@hides("Papadopoulou", "694 555 0123")
+def reminder_below_the_table(lab: Lab):
+    """A reminder to call a participant's daughter stands far below the table."""
+    lab.workbook("manifest", lambda book: book.active.cell(40, 3, "call Eleni Papadopoulou 694 555 0123"))
+
+
+@finds("unnamed_column", "manifest", 4)
+@hides("Papadopoulou")
+def reminder_beside_the_table(lab: Lab):
+    """The same, far to the right."""
+    lab.workbook("manifest", lambda book: book.active.cell(4, 40, "call Eleni Papadopoulou"))
+
+
+@finds("ragged_row", "manifest", "rna missed")
+@hides("Papadopoulou", "14.03.2022")
+def reminder_at_the_end_of_a_row(lab: Lab):
+    """The same, in a cell of its own at the end of a row of text."""
+    lab.text("manifest", lambda text: text.replace("\tmissed\t", "\tmissed\tPapadopoulou called on 14.03.2022\t"))
 
 
 @finds("personal_column", "participants", 1, "date_of_birth")
