@@ -19,6 +19,7 @@ from immunosep.findings import Finding, as_json, as_text, errors, in_order
 from immunosep.manifest import Libraries, Library, build_libraries, library_records
 from immunosep.manifest_rules import check_across
 from immunosep.people_rules import check_against_participants, follow_up
+from immunosep.read_headers import check_read_headers
 from immunosep.row_rules import Surroundings, check_rows
 from immunosep.tombstones import check_withdrawn, require_finished
 
@@ -219,7 +220,7 @@ def write_intake_report(
 
     require_finished(config)
     index, clinical, findings = _intake(config)
-    _stop_on_errors(findings)
+    _stop_on_errors([*findings, *check_read_headers(index, _raw_layers(config))])
     summary = summarise(index, tabulate_completeness(index, config["schedule"]["omics_days"]))
     _write(_confounding(config, index, clinical), CONFOUNDING_COLUMNS, confounding)
     unseen = [name for name, levels in _labels(clinical).items() if levels is None]

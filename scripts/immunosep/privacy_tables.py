@@ -58,7 +58,7 @@ def check_annotations(
         Every column with what it looks like; values are masked.
     """
     problems = []
-    for column in table.columns:
+    for at, column in enumerate(table.columns):  # by position: a vendor's heading may occur twice
         if column in known and column != names:
             continue
         shown = mask(str(column)) if pattern_risk(str(column)) else str(column)
@@ -66,10 +66,15 @@ def check_annotations(
         if risk:
             problems.append(f'  column "{shown}": {_TOLD[risk]}')
             continue
-        values = _distinct(table[column])
+        values = _distinct(table.iloc[:, at])
         found = _value_problems(values, shown)
         two_armed = column != names and is_two_armed(values)
-        if (found or two_armed) and assays is not None and column != names and _one_per_assay(table[column], assays):
+        if (
+            (found or two_armed)
+            and assays is not None
+            and column != names
+            and _one_per_assay(table.iloc[:, at], assays)
+        ):
             found, two_armed = _value_problems(values, shown, patterns_only=True), False
         problems += found
         if two_armed:

@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -108,3 +109,41 @@ def test_features_may_read_like_words():
     for name in ("arm", "Treatment", "date_of_birth", "2-Sep", "HIV"):
         with pytest.raises(InputError, match="must not enter"):
             check_features(["IL6", name], "x.tsv")
+
+
+def wide_sheet(extra=("Sex", "F")):
+    """Return the rows of an NPX Manager sheet of one sample and two assays with one further column."""
+    return [
+        ["Project", "Olink NPX Manager 2.2.2.322", None, None, None],
+        ["NPX data", None, None, None, None],
+        ["Panel", "Inflammation", "Inflammation", "Inflammation", None],
+        ["Assay", "IL6", "IFN-gamma", "Plate ID", extra[0]],
+        ["Uniprot ID", "P05231", "P01579", None, None],
+        ["OlinkID", "OID1", "OID2", None, None],
+        [None] * 5,
+        ["S1", 1.5, 2.5, "P1", extra[1]],
+        ["LOD", 0.5, 0.5, None, None],
+    ]
+
+
+def workbook(path, rows, **sheets):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for title, content in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in content:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_the_vendors_wide_sheet(tmp_path, caplog):
+    assert len(read_npx(workbook(tmp_path / "a.xlsx", wide_sheet()))) == 2
+    for extra in (("Geburtsdatum", "29.02.1950"), ("Visit", "29.02.2024")):
+        with pytest.raises(InputError, match=extra[0]):
+            read_npx(workbook(tmp_path / "b.xlsx", wide_sheet(extra)))
+    patients = [["Sample", "date", "surname"], ["S1", "29.02.2024", "Schmidt"]]
+    assert len(read_npx(workbook(tmp_path / "c.xlsx", wide_sheet(), Patients=patients))) == 2
+    assert 'sheet "Patients" is not read' in caplog.text
+    assert "Schmidt" not in caplog.text

@@ -63,7 +63,8 @@ def read_matrix(path: PathLike) -> AnnData:
     """Read a matrix as it stands in the file (see `read_layer`); personal data and treatments are refused."""
     name = str(path)
     data = read_h5ad(path) if name.endswith(".h5ad") else _read_matrix(path)
-    check_annotations(data.obs, name, known=_OUR_COLUMNS)
+    metrics = [column for column in data.obs if str(column).startswith("qc_")]
+    check_annotations(data.obs, name, known=_OUR_COLUMNS.union(metrics))
     check_names(data.obs_names.astype(str), name)
     return data
 

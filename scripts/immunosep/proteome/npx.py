@@ -7,7 +7,7 @@ the wide xlsx sheet of NPX Manager (Target panels), one row per sample. SampleID
 import gzip
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from immunosep.errors import InputError
 from immunosep.io import PathLike
+from immunosep.privacy import column_risk
 from immunosep.privacy_tables import check_annotations
 
 logger = logging.getLogger(__name__)
@@ -301,8 +302,10 @@ def _read_workbook(path: PathLike) -> pd.DataFrame:
             rows = list(sheet.iter_rows(values_only=True))
             labels = [_normalised(row[0]) if row and row[0] is not None else "" for row in rows[:40]]
             if "olinkid" in labels and "assay" in labels:
-                return pd.DataFrame(_unpivot(rows, labels))
+                _warn_of_other_sheets(workbook.worksheets, sheet, str(path))
+                return pd.DataFrame(_unpivot(rows, labels, str(path)))
             if rows and {"sampleid", "npx"} <= {_normalised(cell) for cell in rows[0] if cell is not None}:
+                _warn_of_other_sheets(workbook.worksheets, sheet, str(path))
                 return pd.DataFrame(rows[1:], columns=[str(cell) for cell in rows[0]])
     finally:
         workbook.close()
@@ -312,7 +315,22 @@ def _read_workbook(path: PathLike) -> pd.DataFrame:
     )
 
 
-def _unpivot(rows: list[tuple[object, ...]], labels: list[str]) -> dict[str, list[object]]:
+def _warn_of_other_sheets(sheets: Sequence[Any], used: Any, where: str) -> None:
+    """Tell sheets that are not read and have columns of personal data: a workbook travels as a whole."""
+    for sheet in sheets:
+        if sheet is used:
+            continue
+        rows = sheet.iter_rows(values_only=True, max_row=PROBE_ROWS)
+        header = next((row for row in rows if sum(isinstance(cell, str) for cell in row) > 1), ())
+        risky = [cell for cell in header if isinstance(cell, str) and column_risk(cell)]
+        if risky:
+            told = (
+                '%s: sheet "%s" is not read and has columns of personal data or treatment (%s): take it out of the file'
+            )
+            logger.warning(told, where, sheet.title, ", ".join(risky))
+
+
+def _unpivot(rows: list[tuple[object, ...]], labels: list[str], where: str) -> dict[str, list[object]]:
     """Bring NPX Manager's wide sheet to long columns.
 
     The sheet names panel, assay, UniProt and OlinkID in rows above the samples; behind the assays of a panel stand its
@@ -336,6 +354,8 @@ def _unpivot(rows: list[tuple[object, ...]], labels: list[str]) -> dict[str, lis
     body = [i for i in range(start, end) if first[i]]
     lod_row = next((i for i in range(end, len(first)) if first[i] in ("lod", "maxlod")), None)
     is_assay = np.array([value is not None for value in olink_id]) & (np.arange(width) > 0)
+    others = [j for j in range(1, width) if assay[j] is not None and not is_assay[j]]
+    check_annotations(pd.DataFrame(cells[np.ix_(body, others)], columns=[str(assay[j]) for j in others]), where)
 
     def of_panel(role: str, name: object) -> list[object]:
         columns = [j for j in range(1, width) if roles[j] == role and panel[j] == name]
