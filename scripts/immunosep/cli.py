@@ -9,6 +9,7 @@ from typing import Any
 
 from immunosep.check_command import add_check
 from immunosep.errors import InputError
+from immunosep.predict_command import add_predict
 from immunosep.privacy_command import add_privacy
 from immunosep.template import add_template
 
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_check(commands, _say, _explain)
     add_template(commands, _say)
+    add_predict(commands)
 
     explain = commands.add_parser("explain", help="explain a code of a finding")
     explain.add_argument("code", nargs="?", help="code; without one, all are listed")

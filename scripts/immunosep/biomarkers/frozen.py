@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from immunosep.biomarkers.apply import cloud
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
+from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.tasks import Task
 from immunosep.io import PathLike, atomic_path
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "2"
+FORMAT = "3"
 PACKAGES = ("numpy", "pandas", "scikit-learn", "mofapy2", "skops")
 
 
@@ -38,9 +40,13 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     content: dict[str, Any] = {"feature_set": models.feature_set, "blocks": {}, "fusion": None, "mofa": None}
     for name, model in models.blocks.items():
         needed, preparation = model.pipeline["prepare"].reduced()
+        pipeline = Pipeline([("prepare", preparation), *model.pipeline.steps[1:]])
+        training = blocks[name].rows(model.inner.index)
         content["blocks"][name] = {
-            "features": blocks[name].features[needed].tolist(),
-            "pipeline": Pipeline([("prepare", preparation), *model.pipeline.steps[1:]]),
+            "features": blocks[name].features[needed],
+            "takes": "values" if isinstance(preparation, MeasuredValues) else "counts",
+            "pipeline": pipeline,
+            "cloud": cloud(pipeline, training.values[:, needed]),
             "calibration": vars(model.calibration),
         }
     if models.fusion is not None:
@@ -48,9 +54,11 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     if models.joint is not None and models.factors is not None:
         mofa = models.factors.mofa
         mofa.fit_.factors = np.empty((0, mofa.fit_.n_factors))
+        # As an array and not a list, of which skops would write every element as an object: seconds to read.
+        mofa.views = np.asarray(mofa.views, dtype=str)
         reduced = {name: fitted.reduced() for name, fitted in models.factors.preparations.items()}
         content["mofa"] = {
-            "features": {name: blocks[name].features[needed].tolist() for name, (needed, _) in reduced.items()},
+            "features": {name: blocks[name].features[needed] for name, (needed, _) in reduced.items()},
             "preparations": {name: preparation for name, (_, preparation) in reduced.items()},
             "transformer": mofa,
             "pipeline": models.joint.pipeline,

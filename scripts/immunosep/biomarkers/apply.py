@@ -1,0 +1,284 @@
+"""A frozen model on new samples: nothing is refitted, and nobody's answer depends on who else is in the file."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline
+
+from immunosep.biomarkers.estimators import Calibrated, Fusion, Tuned
+from immunosep.biomarkers.features import Predictors
+from immunosep.biomarkers.models import Factors, Models, predict
+from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
+from immunosep.errors import InputError
+from immunosep.integration.factors import dense
+from immunosep.io import PathLike
+
+logger = logging.getLogger(__name__)
+
+MIN_OVERLAP = 0.8
+"""A layer of which the sample measures a smaller share of the model's features is refused: more than a fifth of the
+evidence would be the training median."""
+MAX_DISTANCE = 5.0
+"""A sample further from the training samples than this many robust standard deviations is refused: the model would
+extrapolate. Among ten thousand samples of a normal cloud not one lies there."""
+COLUMNS = ["observation", "feature_set", "class", "model", "probability"]
+CHECKS = ["observation", "feature_set", "class", "block", "overlap", "distance", "verdict"]
+TRUSTED = ("immunosep.", "numpy.", "sklearn.")
+
+
+class WithGaps(TransformerMixin, BaseEstimator):
+    """A fitted preparation of counts that also takes samples in which a feature was not measured.
+
+    The feature is missing on the prepared scale, where the next step puts the training median; without counts of it a
+    library's total is that of the others.
+
+    Parameters
+    ----------
+    preparation
+        Fitted.
+    """
+
+    def __init__(self, preparation: Preparation) -> None:
+        self.preparation = preparation
+
+    def fit(self, X: NDArray, y: object = None) -> "WithGaps":
+        """Do nothing: the preparation is fitted."""
+        return self
+
+    def transform(self, X: NDArray) -> NDArray[np.float64]:
+        """Return the chosen columns on their scale, NaN where not measured."""
+        unknown = np.isnan(X)
+        prepared = self.preparation.transform(np.where(unknown, 0.0, X))
+        prepared[unknown[:, self.preparation.columns_]] = np.nan
+        return prepared
+
+    @property
+    def columns_(self) -> NDArray[np.intp]:
+        """Columns that the preparation chose."""
+        return self.preparation.columns_
+
+
+def load_model(path: PathLike) -> dict[str, Any]:
+    """Read a frozen model.
+
+    Raises
+    ------
+    InputError
+        The file is no model of this workflow, holds objects of foreign packages, or the task was not run.
+    """
+    import skops.io
+
+    try:
+        foreign = [name for name in skops.io.get_untrusted_types(file=path) if not name.startswith(TRUSTED)]
+        if foreign:
+            raise InputError(f"{path}: holds objects of foreign kinds ({', '.join(foreign[:3])}) and is not opened.")
+        content: dict[str, Any] = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except Exception as error:
+        raise InputError(f"{path}: is no frozen model of this workflow ({type(error).__name__}).") from None
+    if content.get("status") != "fitted":
+        raise InputError(f"{path}: holds no model: {content.get('status', 'unknown format')}.")
+    return content
+
+
+def cloud(pipeline: Pipeline, values: NDArray[np.float64]) -> dict[str, float]:
+    """Describe how far the training samples lie from their centre.
+
+    Parameters
+    ----------
+    pipeline
+        Fitted; the distance is taken after its step `scale`.
+    values
+        (n, D) training samples.
+
+    Returns
+    -------
+    dict
+        `median` and `spread` (scaled median absolute deviation) of the training samples' distances.
+    """
+    far = distances(pipeline, values)
+    median = float(np.median(far))
+    spread = 1.4826 * float(np.median(np.abs(far - median)))
+    # A handful of clinical values may lie all at one distance; a tenth of it is then the least spread.
+    return {"median": median, "spread": max(spread, 0.1 * median, 1e-6)}
+
+
+def distances(pipeline: Pipeline, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each sample's root mean square in training standard deviations; what is missing is left out."""
+    head = [step for name, step in pipeline.steps[: _index(pipeline, "scale") + 1] if name != "impute"]
+    scaled = values
+    for step in head:
+        scaled = step.transform(scaled)
+    measured = np.isfinite(scaled)
+    squares = np.where(measured, scaled, 0.0) ** 2
+    return np.sqrt(squares.sum(axis=1) / np.maximum(measured.sum(axis=1), 1))
+
+
+def _index(pipeline: Pipeline, step: str) -> int:
+    return [name for name, _ in pipeline.steps].index(step)
+
+
+def apply_model(
+    content: Mapping[str, Any], layers: Mapping[str, AnnData], clinical: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predict new samples.
+
+    Parameters
+    ----------
+    content
+        `load_model`.
+    layers
+        By modality, a row per observation: `layers["counts"]` for modalities whose model takes counts, else X.
+    clinical
+        Clinical values indexed by observation, text; None for none.
+
+    Returns
+    -------
+    The predictions (`COLUMNS`), and for each layer and observation the checks (`CHECKS`): share of the model's features
+    that were measured, distance from the training samples in robust standard deviations, and `used` or why not. A
+    refused layer is left out of the joint models.
+    """
+    predictions, checks = [], []
+    for feature_set, classes in content["models"].items():
+        for name, model in classes.items():
+            blocks, told = _blocks(model, layers, clinical)
+            checks.append(told.assign(feature_set=feature_set, **{"class": name}))
+            table = _predict(model, feature_set, blocks, layers)
+            predictions.append(table.rename(columns={"participant": "observation"}).assign(**{"class": name}))
+    joined = pd.concat(predictions, ignore_index=True)[COLUMNS]
+    return joined.sort_values(COLUMNS[:4], ignore_index=True), pd.concat(checks, ignore_index=True)[CHECKS]
+
+
+def _blocks(
+    model: Mapping[str, Any], layers: Mapping[str, AnnData], clinical: pd.DataFrame | None
+) -> tuple[dict[str, Predictors], pd.DataFrame]:
+    """Return the usable rows of each block, and the checks of all."""
+    blocks, checks = {}, []
+    for name, fitted in model["blocks"].items():
+        preparation = fitted["pipeline"]["prepare"]
+        block = _block(name, fitted["features"], preparation, layers, clinical)
+        if block is None:
+            continue
+        overlap = np.isfinite(block.values).mean(axis=1)
+        far = distances(_gap_tolerant(fitted["pipeline"]), block.values)
+        far = (far - fitted["cloud"]["median"]) / fitted["cloud"]["spread"]
+        verdict = np.where(
+            overlap < MIN_OVERLAP,
+            f"refused: under {MIN_OVERLAP:.0%} of the model's features were measured",
+            np.where(far > MAX_DISTANCE, "refused: outside the training samples", "used"),
+        )
+        checks.append(
+            pd.DataFrame(
+                {
+                    "observation": block.observations,
+                    "block": name,
+                    "overlap": overlap,
+                    "distance": far,
+                    "verdict": verdict,
+                }
+            )
+        )
+        blocks[name] = block.take(verdict == "used")
+    columns = ["observation", "block", "overlap", "distance", "verdict"]
+    return blocks, pd.concat(checks, ignore_index=True) if checks else pd.DataFrame(columns=columns)
+
+
+def _predict(
+    model: Mapping[str, Any], feature_set: str, blocks: Mapping[str, Predictors], layers: Mapping[str, AnnData]
+) -> pd.DataFrame:
+    """Predict with the models of each block, with late fusion and with MOFA."""
+    single = Models(feature_set, {name: _tuned(fitted) for name, fitted in model["blocks"].items()})
+    if model["fusion"]:
+        fusion = model["fusion"]
+        single.fusion = Fusion(dict(fusion["weights"]), Calibrated(**fusion["calibration"]))
+    everyone = sorted({name for block in blocks.values() for name in block.participants.tolist()})
+    tables = [predict(single, blocks, everyone)]
+    if model["mofa"]:
+        joint = model["mofa"]
+        preparations = {name: _gaps(fitted) for name, fitted in joint["preparations"].items()}
+        # A layer that its own check refused does not come in by the factors either.
+        own = {}
+        for name, features in joint["features"].items():
+            block = _block(name, features, joint["preparations"][name], layers, None)
+            allowed = blocks[name].participants if name in blocks else np.empty(0, dtype=str)
+            own[name] = block.rows(allowed.tolist()) if block is not None else _no_rows(name, features)
+        empty = Predictors("mofa", np.empty((0, 0)), *(np.empty(0, dtype=str),) * 3, np.empty(0, dtype=bool))
+        factors = Factors(joint["transformer"], preparations, empty)
+        tables.append(predict(Models(feature_set, {}, factors, _tuned(joint)), own, everyone))
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def _tuned(fitted: Mapping[str, Any]) -> Tuned:
+    pipeline = fitted["pipeline"]
+    if "prepare" in pipeline.named_steps:
+        pipeline = _gap_tolerant(pipeline)
+    return Tuned(pipeline, Calibrated(**fitted["calibration"]), pd.Series(dtype=float), float("nan"), {})
+
+
+def _gap_tolerant(pipeline: Pipeline) -> Pipeline:
+    return Pipeline([("prepare", _gaps(pipeline["prepare"])), *pipeline.steps[1:]])
+
+
+def _gaps(preparation: Preparation) -> "Preparation | WithGaps":
+    return preparation if isinstance(preparation, MeasuredValues) else WithGaps(preparation)
+
+
+def _block(
+    name: str,
+    features: Sequence[str],
+    preparation: Preparation,
+    layers: Mapping[str, AnnData],
+    clinical: pd.DataFrame | None,
+) -> Predictors | None:
+    """Return the model's features of a block in their order, NaN where not measured; None without the block."""
+    if name == "clinical":
+        if clinical is None:
+            return None
+        values = np.column_stack([_clinical_value(clinical, feature) for feature in features])
+        observations = clinical.index.to_numpy().astype(str)
+    else:
+        if name not in layers:
+            return None
+        data = layers[name]
+        counted = isinstance(preparation, (LogCpm, LogRatios))
+        if counted and "counts" not in data.layers:
+            raise InputError(f"{name}: the model takes counts, and the sample file has no layer `counts`.")
+        matrix = dense(data.layers["counts"] if counted else data.X)
+        place = pd.Index(data.var_names.astype(str)).get_indexer(list(features))
+        # A genus that a table of genera does not list was not found; any other feature was not measured.
+        absent = 0.0 if isinstance(preparation, LogRatios) else np.nan
+        values = np.where(place >= 0, matrix[:, np.maximum(place, 0)], absent)
+        observations = data.obs_names.to_numpy().astype(str)
+    nothing = np.zeros(len(features), dtype=bool)
+    return Predictors(name, values.astype(float), observations, observations, np.asarray(features, dtype=str), nothing)
+
+
+def _no_rows(name: str, features: Sequence[str]) -> Predictors:
+    names, width = np.empty(0, dtype=str), len(features)
+    return Predictors(
+        name, np.empty((0, width)), names, names, np.asarray(features, dtype=str), np.zeros(width, dtype=bool)
+    )
+
+
+def _clinical_value(clinical: pd.DataFrame, feature: str) -> NDArray[np.float64]:
+    """Return one clinical predictor: a number, or whether a category has a level (`sex=M`); NaN where missing."""
+    column, _, level = feature.partition("=")
+    if column not in clinical:
+        return np.full(len(clinical), np.nan)
+    text = clinical[column].astype(str).str.strip()
+    if level:
+        return np.where(text == "", np.nan, text == level).astype(float)
+    number = pd.to_numeric(text.where(text != ""), errors="coerce").to_numpy(float)
+    wrong = text[np.isnan(number) & (text != "").to_numpy()]
+    if len(wrong):
+        raise InputError(f"clinical values: column {column} holds {wrong.iloc[0]!r} where a number is expected.")
+    return number
