@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from anndata import AnnData
 
 from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permute_task
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
@@ -107,11 +108,18 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     participants = read_clinical(sources.participants, "participants") if sources.participants else None
     clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:
-        if task.population_day > 1:
-            # The population is who was sampled, too: the clinical model is compared on the same participants.
-            clinical = clinical.rows(sorted({name for block in blocks.values() for name in block.participants}))
         blocks["clinical"] = clinical
+    if task.population_day > 1 and task.days:
+        # The population of a later day is who was sampled on it, for the clinical model as for all others.
+        sampled = sampled_on(layers, task.population_day if task.population_day in task.days else task.days[-1])
+        blocks = {name: block.rows(sampled) for name, block in blocks.items()}
     return Inputs(task, classes, strata, blocks, frozen_upstream(layers))
+
+
+def sampled_on(layers: Mapping[str, AnnData], day: int) -> list[str]:
+    """List the participants with a sample of a day in any layer, sorted."""
+    found = {name for data in layers.values() for name in data.obs.loc[data.obs["visit_day"] == day, "participant"]}
+    return sorted(found)
 
 
 def _refusal(task: Task, classes: pd.Series, biomarkers: Mapping[str, Any]) -> str:
