@@ -117,12 +117,12 @@ def wide_sheet(extra=("Sex", "F")):
         ["Project", "Olink NPX Manager 2.2.2.322", None, None, None],
         ["NPX data", None, None, None, None],
         ["Panel", "Inflammation", "Inflammation", "Inflammation", None],
-        ["Assay", "IL6", "IFN-gamma", "Plate ID", extra[0]],
-        ["Uniprot ID", "P05231", "P01579", None, None],
-        ["OlinkID", "OID1", "OID2", None, None],
-        [None] * 5,
-        ["S1", 1.5, 2.5, "P1", extra[1]],
-        ["LOD", 0.5, 0.5, None, None],
+        ["Assay", "IL6", "IFN-gamma", "Plate ID", extra[0], "Plate ID"],
+        ["Uniprot ID", "P05231", "P01579", None, None, None],
+        ["OlinkID", "OID1", "OID2", None, None, None],
+        [None] * 6,
+        ["S1", 1.5, 2.5, "P1", extra[1], "P1"],
+        ["LOD", 0.5, 0.5, None, None, None],
     ]
 
 
