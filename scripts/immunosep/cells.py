@@ -200,6 +200,10 @@ def _name_of(character: str) -> str:
 
 def _judge_integer(value: str, spec: dict[str, Any]) -> Flaw | None:
     if _INTEGER.fullmatch(value):
+        plain = str(int(value))
+        if value != plain:
+            # 4 and 04 are one day, and two keys.
+            return Flaw("not_integer", "zeros or a sign stand in front of the number", plain)
         return _judge_range(int(value), spec)
     if _THOUSANDS.fullmatch(value):
         return _ambiguous(value)

@@ -143,6 +143,7 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
         else:
             table.rows.append(empty | {name: cells[at] for name, at in positions.items() if at < len(cells)})
             _note_ragged(table, sheet, index, names)
+    _note_repeated_header(table, sheet, names)
     table.lines = list(sheet.lines)
     table.absent = set(names) - set(positions)
     if sheet.name:
@@ -210,6 +211,13 @@ def _note_no_header(table: Table, sheet: Sheet, schema: dict[str, Any]) -> None:
     problem = f"the names of the columns stand in line {found}: delete the lines above it" if found else ""
     table.findings = [f for f in table.findings if f.code != "unnamed_column"]
     table.findings.append(finding("no_header", sheet.file, sheet.header_line, problem=problem))
+
+
+def _note_repeated_header(table: Table, sheet: Sheet, names: Iterable[str]) -> None:
+    for index, cells in enumerate(sheet.rows):
+        if cells == sheet.header:
+            table.findings.append(finding("header_repeated", table.file, sheet.lines[index]))
+            table.bad.update((index, name) for name in names)
 
 
 def _note_ragged(table: Table, sheet: Sheet, index: int, names: Iterable[str]) -> None:

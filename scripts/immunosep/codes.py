@@ -148,6 +148,11 @@ CODES: dict[str, Code] = {
         "Values have slipped into other columns, or a tab or line break stands inside a cell.",
         "Give the row as many cells as the header; remove tabs and line breaks inside cells.",
     ),
+    "header_repeated": _error(
+        "column names stand among the rows",
+        "Usually two tables were put one below the other.",
+        "Delete the row; look whether other rows stand twice too.",
+    ),
     "blank_row": _error("row is empty", "A row of empty cells is not a record.", "Delete the row."),
     "broken_quotes": _error(
         "quotation mark is opened and not closed",

@@ -76,7 +76,7 @@ def finding(
         code,
         _visible(file),
         row,
-        _visible(column),
+        printable(column),
         printable(value),
         _visible(problem) or documented.title,
         _visible(fix) or documented.fix,

@@ -120,6 +120,12 @@ def title_above_the_table_of_a_workbook(lab: Lab):
     lab.workbook("manifest", entitle)
 
 
+@finds("header_repeated", "manifest", "second header")
+def two_exports_one_below_the_other(lab: Lab):
+    """Two exports were put one below the other, with both headers."""
+    lab.copy("manifest", "rna", "second header", **{column: column for column in lab.columns["manifest"]})
+
+
 @finds("not_integer", "visits", "units", "visit_day")
 @finds("not_number", "visits", "units", "ferritin")
 @finds("required_empty", "visits", "units", "site")

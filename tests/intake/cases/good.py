@@ -236,6 +236,13 @@ def carriage_returns(lab: Lab):
 
 
 @good
+def carriage_returns_alone(lab: Lab):
+    """Line ends of an old Macintosh, which Excel still offers."""
+    for table in ("manifest", "participants", "visits", "sites"):
+        lab.save(table, newline="\r")
+
+
+@good
 def every_cell_quoted(lab: Lab):
     """Quotation marks around every cell, as R writes them."""
     for table in ("manifest", "participants", "visits", "sites"):
