@@ -1,10 +1,8 @@
 """The command `immunosep check`: which inputs are meant, what is said of them, and what was not looked at."""
 
 import argparse
-import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +43,6 @@ def add_check(commands: Any, say: Callable[[str], None], explain: Callable[[str 
     check.set_defaults(run=lambda options: explain(options.explain) if options.explain else _check(options, say))
 
 
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Put off the search for cyclic garbage: tables make a million objects that all live to the end, and no cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _check(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     from immunosep.findings import as_json, as_text, exit_code
     from immunosep.intake import check_inputs
@@ -71,8 +57,7 @@ def _check(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         from immunosep.deep.contents import reader
 
         deep = reader(options.jobs)
-    with _without_collection():
-        _, findings = check_inputs(config, files=not options.no_files, deep=deep)
+    _, findings = check_inputs(config, files=not options.no_files, deep=deep)
     unchecked = list(_unchecked(options, config))
     say(as_text(findings))
     if unchecked:

@@ -3,8 +3,10 @@
 Parse time needs `load_libraries` only; the writers serve the rules of ``workflow/rules/intake.smk``.
 """
 
+import gc
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,21 @@ def check_inputs(
     list of Finding
         Errors first.
     """
-    libraries, _, findings = _intake(config, files=files, deep=deep)
+    with _without_collection():
+        libraries, _, findings = _intake(config, files=files, deep=deep)
     return libraries, findings
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Put off the search for cyclic garbage: tables make a million objects that all live on, and no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def load_libraries(config: Mapping[str, Any]) -> Libraries:

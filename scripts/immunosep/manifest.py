@@ -6,6 +6,7 @@ them many times.
 
 import hashlib
 import json
+import operator
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -186,9 +187,11 @@ class Libraries:
     def digest(self, layer: str) -> str:
         """Hash of everything the manifest says of a layer; changes when, and only when, one of its libraries does."""
         if layer not in self._digests:
-            content = [library_records(lib) for lib in self._by_layer.get(layer, ())]
-            text = json.dumps(content, sort_keys=True, ensure_ascii=True)
-            self._digests[layer] = hashlib.sha256(text.encode()).hexdigest()[:16]
+            content = [
+                (_head_of(lib), tuple(lib.row.items()), [_names_of(files) for files in lib.files])
+                for lib in self._by_layer.get(layer, ())
+            ]
+            self._digests[layer] = hashlib.sha256(ascii(content).encode()).hexdigest()[:16]
         return self._digests[layer]
 
     def whole_digest(self) -> str:
@@ -203,11 +206,16 @@ class Libraries:
         return list(self._by_name.values()) if layer is None else list(self._by_layer.get(layer, ()))
 
 
+_HEAD = tuple(name for name in Library.__slots__ if name not in ("files", "row"))
+_head_of = operator.attrgetter(*_HEAD)
+_names_of = operator.attrgetter(*FileSet.__slots__)
+
+
 def library_records(lib: Library) -> list[dict[str, str]]:
     """All a library carries, as text, one dict per lane."""
-    head = {name: str(getattr(lib, name)) for name in Library.__slots__ if name not in ("files", "row")}
+    head = dict(zip(_HEAD, map(str, _head_of(lib)), strict=True))
     head["visit_day"] = "" if lib.visit_day is None else str(lib.visit_day)
-    return [head | dict(lib.row) | asdict(f) for f in lib.files]
+    return [head | dict(lib.row) | dict(zip(FileSet.__slots__, _names_of(f), strict=True)) for f in lib.files]
 
 
 def modality(layer: str, specimen: str) -> str:

@@ -172,6 +172,8 @@ def parse_speed(folder, repeats):
     walls = []
     for name in ("bare", "full"):
         config = {"manifest": "tsv/manifest.tsv", "data_root": ".", "sites": "tsv/clinical/sites.tsv"}
+        (folder / "none").touch()
+        config["reference"] = dict.fromkeys(("genome", "annotation", "transcriptome", "taxonomy_16s"), "none")
         config |= {"clinical": {n: f"tsv/clinical/{n}.tsv" for n in ("participants", "visits")}}
         if name == "bare":
             (folder / "bare.tsv").write_text("".join((folder / "tsv/manifest.tsv").open().readlines()[:2]))
