@@ -8,7 +8,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,6 +251,24 @@ def run(command: list[str], folder: Path) -> Outcome:
         code = cli.main([*command, *outputs])
     written = {kind: path.read_text(encoding="utf-8") if path.exists() else "" for kind, path in files.items()}
     return Outcome(code, out.getvalue(), err.getvalue(), written["json"], written["html"])
+
+
+def fill_in(path: Path, rows: Iterable[Row]) -> None:
+    """Fill in a template as a person would: values under the names of their columns."""
+    if path.suffix == ".tsv":
+        header = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
+        path.write_bytes(as_text(header, list(rows)))
+        return
+    from openpyxl import load_workbook
+
+    book = load_workbook(path)
+    sheet = book[path.stem]
+    header = [cell.value for cell in sheet[1]]
+    for line, row in enumerate(rows, start=2):
+        for at, column in enumerate(header, start=1):
+            if row.get(column):
+                sheet.cell(line, at, row[column]).data_type = "s"
+    book.save(path)
 
 
 def as_text(

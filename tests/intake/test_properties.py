@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openpyxl import load_workbook
 
 from immunosep import cli
 from intake import cases
 from intake.corpus import expected, found
-from intake.lab import OPEN, SEALED, Lab, Outcome, as_text, run
-from intake.tables import DIED, FIRST, SECOND, Row
+from intake.lab import OPEN, SEALED, Lab, Outcome, as_text, fill_in, run
+from intake.tables import DIED, FIRST, SECOND
 
 ANY_TABLE = st.sampled_from([*OPEN, *SEALED])
 # What people, programs and enemies put into cells, beside anything at all.
@@ -184,22 +183,6 @@ def test_what_template_writes_passes_when_filled(tmp_path_factory, layers, codes
     outcome = run(["check", f"manifest{ending}", "--clinical", clinical], folder / "lab")
     assert outcome.code == 0, outcome.stdout
     assert {item["code"] for item in outcome.findings} <= {"sheet_chosen", "code_at_two_sites"}
-
-
-def fill_in(path: Path, rows: list[Row]) -> None:
-    """Fill in a template as a person would: values under the names of their columns."""
-    if path.suffix == ".tsv":
-        header = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
-        path.write_bytes(as_text(header, rows))
-        return
-    book = load_workbook(path)
-    sheet = book[path.stem]
-    header = [cell.value for cell in sheet[1]]
-    for line, row in enumerate(rows, start=2):
-        for at, column in enumerate(header, start=1):
-            if row.get(column):
-                sheet.cell(line, at, row[column]).data_type = "s"
-    book.save(path)
 
 
 # Where a case edits the file as text, or hands in a file, its rows have their place.

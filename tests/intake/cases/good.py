@@ -329,6 +329,19 @@ def manifest_of_libreoffice(lab: Lab):
 
 @good
 @finds("sheet_chosen", "manifest")
+def template_filled_and_saved(lab: Lab):
+    """The workbook of `immunosep template`, filled in and saved by LibreOffice on a German machine."""
+    lab.hand_in("manifest", "manifest_template.xlsx")
+
+
+@good
+def template_filled_and_exported(lab: Lab):
+    """The same, exported as CSV: the codes keep their zeros, the numbers their points."""
+    lab.hand_in("manifest", "manifest_template.csv")
+
+
+@good
+@finds("sheet_chosen", "manifest")
 def manifest_behind_notes(lab: Lab):
     """A workbook with a sheet of notes in front, by LibreOffice."""
     lab.hand_in("manifest", "manifest_notes.xlsx")

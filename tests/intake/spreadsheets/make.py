@@ -18,7 +18,8 @@ from xml.sax.saxutils import escape, quoteattr
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2] / "scripts")]
 
-from intake.lab import Lab, as_text  # noqa: E402
+from immunosep.template import write_templates  # noqa: E402
+from intake.lab import Lab, as_text, fill_in  # noqa: E402
 from intake.tables import Rows  # noqa: E402
 
 # Filter options: separator, quote, encoding, first line, columns, language (the machine's), quote all text, as shown.
@@ -194,10 +195,18 @@ def merged_sites() -> str:
     )
 
 
-class File(NamedTuple):
-    """What goes in, how LibreOffice saves it, how it opens it, and the language of the machine."""
+def template() -> bytes:
+    """Return the workbook that ``immunosep template`` writes, filled in."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = next(path for path in write_templates(Path(folder)) if path.suffix == ".xlsx")
+        fill_in(path, Lab().manifest.values())
+        return path.read_bytes()
 
-    content: str
+
+class File(NamedTuple):
+    """What goes in (a workbook as bytes), how LibreOffice saves it, opens it, and the language of the machine."""
+
+    content: str | bytes
     saved_as: str = "xlsx"
     opened_as: str = ""
     machine: str = "en-US"
@@ -209,6 +218,8 @@ FILES: dict[str, File] = {
     "manifest_notes.xlsx": File(with_notes()),
     "manifest_unicode.txt": File(plain("manifest"), csv(TAB, UTF_16)),
     "manifest_semicolons.csv": File(plain("manifest"), csv(SEMICOLON, quoted=True), machine="el-GR"),
+    "manifest_template.xlsx": File(template(), machine="de-DE"),
+    "manifest_template.csv": File(template(), csv(SEMICOLON), machine="de-DE"),
     "visits_commas.csv": File(plain("visits"), csv(COMMA)),
     # opened by a double click
     "manifest_opened.xlsx": File(opened("manifest"), opened_as=OPENED),
@@ -267,8 +278,10 @@ def make(soffice: str, name: str) -> None:
     """Let LibreOffice make one file."""
     file = FILES[name]
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / f"{Path(name).stem}.{'tsv' if file.opened_as else 'fods'}"
-        source.write_text(file.content, encoding="utf-8")
+        is_workbook = isinstance(file.content, bytes)
+        kind = "xlsx" if is_workbook else "tsv" if file.opened_as else "fods"
+        source = Path(folder) / f"{Path(name).stem}.{kind}"
+        source.write_bytes(file.content if is_workbook else file.content.encode())
         settings = Path(folder) / "profile" / "user" / "registrymodifications.xcu"
         settings.parent.mkdir(parents=True)
         settings.write_text(PROFILE.format(machine=file.machine), encoding="utf-8")
