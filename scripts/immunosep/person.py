@@ -2,6 +2,8 @@
 
 import codecs
 import gzip
+import io
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from immunosep.sheet import read_sheet
 
 _FILE_COLUMNS: Final = ("fastq_1", "fastq_2")
 _SEPARATORS: Final = (b"\t", b";", b",")
+_TEXT: Final = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
 _WIDE_TEXT: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -99,6 +102,60 @@ def _rows(path: str | None) -> Iterator[dict[str, str]]:
         sheet = read_sheet(path)
         for row in sheet.rows:
             yield dict(zip(sheet.header, row, strict=False))
+
+
+def edited(path: Path, person: Person, ids: Iterable[str] = ()) -> tuple[bytes, int]:
+    """Return what an input file holds without a participant, and how many rows and columns that takes out of it.
+
+    Parameters
+    ----------
+    path
+        Text table, workbook or AnnData, by its ending; of any other file nothing is taken out.
+    person
+        The participant.
+    ids
+        Names of their samples in this file.
+    """
+    if path.suffix == ".h5ad":
+        return _edited_matrix(path, person)
+    if path.suffix in (".xlsx", ".xlsm"):
+        return _edited_workbook(path, person, ids)
+    return without_person(path.read_bytes(), person, ids) if path.name.endswith(_TEXT) else (b"", 0)
+
+
+def _edited_matrix(path: Path, person: Person) -> tuple[bytes, int]:
+    from immunosep.io import read_h5ad, write_h5ad
+
+    data = read_h5ad(path)
+    scanner = person.scanner()
+    rows = zip(data.obs_names, *(data.obs[name].astype(str) for name in data.obs), strict=True)
+    theirs = [scanner.holds("\t".join(map(str, row)).encode()) for row in rows]
+    if not any(theirs):
+        return b"", 0
+    with tempfile.TemporaryDirectory(prefix=".edited_", dir=path.parent) as folder:
+        write_h5ad(data[[not gone for gone in theirs]].copy(), Path(folder) / path.name)
+        return (Path(folder) / path.name).read_bytes(), sum(theirs)
+
+
+def _edited_workbook(path: Path, person: Person, ids: Iterable[str]) -> tuple[bytes, int]:
+    from openpyxl import load_workbook
+
+    book = load_workbook(path, keep_vba=path.suffix == ".xlsm")
+    scanner, wanted, taken = person.scanner(), {name.encode() for name in ids}, 0
+    for sheet in book.worksheets:
+        lines = ["\t".join(str(value or "") for value in row).encode() for row in sheet.iter_rows(values_only=True)]
+        if not lines:
+            continue
+        theirs = _row_test(_cells(lines[0], b"\t"), person, scanner, wanted)
+        for number in range(len(lines), 1, -1):
+            if theirs(lines[number - 1], b"\t"):
+                sheet.delete_rows(number)
+                taken += 1
+    if not taken:
+        return b"", 0
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue(), taken
 
 
 def without_person(data: bytes, person: Person, ids: Iterable[str] = ()) -> tuple[bytes, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from immunosep.outputs import find_output
-from immunosep.person import Person, without_person
+from immunosep.person import Person, edited
 from immunosep.scan import Scanner, files_below, scan_file
 from immunosep.surrogates import PROJECT_ROOT
 from immunosep.tombstones import withdrawals
@@ -15,7 +15,6 @@ MANAGED: Final = ("results", "logs", "benchmarks", ".snakemake")
 _TOOLS: Final = (".snakemake/conda", ".snakemake/conda-archive", ".snakemake/singularity")
 # Reads of other libraries: large, and under a name that says whose they are.
 _READS: Final = (".fastq.gz", ".fq.gz", ".bam", ".bai", ".tbi")
-_TABLES: Final = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
 
 
 class Traces(NamedTuple):
@@ -108,7 +107,7 @@ class InputTraces(NamedTuple):
     Attributes
     ----------
     tables
-        Text tables with rows (or columns) of theirs -> names of their samples in it.
+        Tables with rows (or columns) of theirs -> names of their samples in it.
     raw
         Files that are theirs alone.
     other
@@ -142,7 +141,7 @@ def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
         seen.add(place)
         if place not in named and any(True for _ in scanner.name(path.name)):
             found.raw.append(place)
-        elif place.endswith(_TABLES) and without_person(path.read_bytes(), person, named.get(place, ()))[1]:
+        elif edited(path, person, named.get(place, ()))[1]:
             found.tables[place] = named.get(place, ())
         elif _holds(scanner, path, path.name):
             found.other.append(place)

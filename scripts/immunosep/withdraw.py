@@ -19,7 +19,7 @@ from typing import Any, Final
 from immunosep import sealed
 from immunosep.errors import InputError
 from immunosep.io import atomic_path
-from immunosep.person import Person, find_person, without_person
+from immunosep.person import Person, edited, find_person, without_person
 from immunosep.scan import masked_place
 from immunosep.surrogates import keyed_hash
 from immunosep.tombstones import COLUMNS, Withdrawals, read_tombstones, withdrawals
@@ -230,7 +230,7 @@ def _told(head: str, paths: list[str], person: Person) -> str:
 def _edit_inputs(config: Mapping[str, Any], state: Withdrawals, journal: dict[str, Any], person: Person) -> None:
     """Take the participant out of the inputs; what is about to be done stands in the journal before it is done."""
     inputs = find_inputs(config, person)
-    edits = {place: without_person(Path(place).read_bytes(), person, ids) for place, ids in inputs.tables.items()}
+    edits = {place: edited(Path(place), person, ids) for place, ids in inputs.tables.items()}
     done = journal["inputs"]
     done["tables"] = done.get("tables", 0) + len(edits)
     done["rows"] = done.get("rows", 0) + sum(taken for _, taken in edits.values())
