@@ -38,10 +38,11 @@ def test_labels_are_the_planted_ones_exactly(demo, truth):
 def test_gene_counts_follow_the_fragments_that_were_drawn(demo, truth):
     drawn = read(truth / "gene_counts.tsv").set_index("gene_id").astype(int)
     matrix = anndata.read_h5ad(demo / "results/rna/rna.h5ad")
-    matrix = matrix[:, matrix.var["kept"]]
+    # What responds to the trial drugs is masked at later visits in this role.
+    matrix = matrix[:, matrix.var["kept"] & ~matrix.var["masked"]]
     counts = pd.DataFrame(matrix.layers["counts"], index=matrix.obs_names, columns=matrix.var_names).T
     genes = drawn.index.intersection(counts.index)
-    assert len(genes) == len(counts) >= 250
+    assert len(genes) == len(counts) >= 220
     rho = {name: spearmanr(counts[name], drawn.loc[counts.index, name]).statistic for name in counts}
     assert min(rho.values()) >= 0.98, min(rho.items(), key=lambda item: item[1])
 
