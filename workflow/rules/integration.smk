@@ -1,8 +1,9 @@
 """Layers joined by observation, and the factors that they share.
 
-Needs the matrix of each layer (`modalities()`) and results/labels/labels.tsv. Steps: assemble_layers (one MuData), fit_mofa
-(factors, top weights, variance explained), associate_factors (factors against technical, clinical and label variables).
-Makes results/integration/{multiomics.h5mu,mofa.hdf5,factors,weights,variance_explained,associations}.
+Needs the matrix of each layer (`modalities()`) and results/labels/labels.tsv. Steps: assemble_layers (one MuData),
+fit_mofa_start (factors from one random start), choose_mofa (the best start, its tables, the stability of its factors),
+associate_factors (technical, clinical and label variables), enrich_weights (gene sets), model_factors (mixed models over
+the visits), trace_trajectories (MEFISTO). Makes results/integration/.
 """
 
 STARTS = list(range(1, config["integration"]["starts"] + 1))
@@ -137,3 +138,80 @@ rule associate_factors:
         code=fingerprint("immunosep.integration.tables"),
     script:
         "../../scripts/integration/associate_factors.py"
+
+
+rule enrich_weights:
+    """Gene sets whose members weigh on a factor, by a rank-sum test that allows for their correlation."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        model="results/integration/mofa.hdf5",
+        gene_sets=project_file("resources/gene_sets.tsv"),
+    output:
+        enrichment="results/integration/enrichment.tsv",
+    log:
+        "logs/integration/enrich_weights.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 20),
+        runtime=30,
+    params:
+        code=fingerprint("immunosep.integration.enrichment"),
+    script:
+        "../../scripts/integration/enrich_weights.py"
+
+
+rule model_factors:
+    """A linear mixed model of every factor over the visits, by endotype where the role sees it."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        factors="results/integration/factors.tsv",
+    output:
+        models="results/integration/mixed_models.tsv",
+    log:
+        "logs/integration/model_factors.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(1000, 20),
+        runtime=30,
+    params:
+        code=fingerprint("immunosep.integration.mixed_models"),
+        group="endotype" if SHOWS_ENDOTYPE else None,
+    script:
+        "../../scripts/integration/model_factors.py"
+
+
+rule trace_trajectories:
+    """MEFISTO with the visit day as covariate, participants told apart; refuses where visits are too few."""
+    input:
+        joined="results/integration/multiomics.h5mu",
+        factors="results/integration/factors.tsv",
+    output:
+        trajectories="results/integration/trajectories.tsv",
+        summary="results/integration/mefisto.tsv",
+    log:
+        "logs/integration/trace_trajectories.log",
+    benchmark:
+        "benchmarks/integration/trace_trajectories.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_mem_mb(2000, 20),
+        runtime=120,
+    params:
+        code=fingerprint("immunosep.integration.trajectories"),
+        settings={
+            **{name: MOFA_SETTINGS[name] for name in ("min_features", "drop_r2")},
+            **{
+                name: value
+                for name, value in config["integration"]["mefisto"].items()
+                if name != "enabled"
+            },
+        },
+        seed=config["seed"],
+    script:
+        "../../scripts/integration/trace_trajectories.py"

@@ -287,6 +287,11 @@ def _save(model: Any, fit: MofaFit, path: PathLike) -> None:
                 file[f"expectations/W/{name}"][...] = fit.weights[name].T
 
 
+def factor_order(model: Any) -> NDArray[np.intp]:
+    """Return mofapy2's factors by the variance they explain over all views, the first explains most."""
+    return np.argsort(-np.array(model.model.calculate_variance_explained()[0]).sum(axis=0), kind="stable")
+
+
 def collect(model: Any, mean: dict[str, Array], scale: dict[str, float], ard_factors: bool) -> MofaFit:
     """Copy the expectations out of a trained mofapy2 model, ordered and signed."""
     nodes = model.model.getNodes()
@@ -295,7 +300,7 @@ def collect(model: Any, mean: dict[str, Array], scale: dict[str, float], ard_fac
     weight_nodes = [node.getExpectations() for node in nodes["W"].getNodes()]
     r2 = np.array(model.model.calculate_variance_explained()[0])
     total = np.array(model.model.calculate_variance_explained(total=True)[0])
-    order = np.argsort(-r2.sum(axis=0), kind="stable")
+    order = factor_order(model)
     weights = [np.array(node["E"])[:, order] for node in weight_nodes]
     stacked = np.vstack(weights)
     sign = np.sign(stacked[np.abs(stacked).argmax(axis=0), np.arange(stacked.shape[1])])

@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anndata as ad
+import pandas as pd
+from mudata import MuData
 
 from immunosep.integration import starts
 from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_matrix, write_h5mu
+from immunosep.integration.enrichment import enrich
 from immunosep.integration.factors import associate, observation_variables
+from immunosep.integration.mixed_models import model_factors
 from immunosep.integration.tables import factors_table, summarise_factors, variance_table, weights_table
+from immunosep.integration.trajectories import trace
 from immunosep.io import PathLike, atomic_path, read_clinical, read_table, write_h5ad, write_table
 from immunosep.layer import kept_features
 from immunosep.masking import mask_features
@@ -142,11 +147,86 @@ def associate_factors(
         Table of `tables.summarise_factors`.
     """
     data = read_h5mu(joined_path)
-    table = read_table(factors_path).set_index("observation").loc[data.obs_names]
-    scores = table.filter(regex=r"^factor\d+$").astype(float)
+    scores = _read_scores(factors_path, data)
     participants = read_clinical(participants_path, "participants") if participants_path else None
     associations = associate(scores, observation_variables(data, participants))
     variance = read_table(variance_path).astype({"r2": float})
     stability = read_table(stability_path).astype({"r": float})
     write_table(associations, associations_path)
     write_table(summarise_factors(variance, stability, associations), summary_path)
+
+
+def enrich_weights(
+    *, joined_path: PathLike, model_path: PathLike, gene_sets_path: PathLike, enrichment_path: PathLike
+) -> None:
+    """Test gene sets against the weights of every factor and layer.
+
+    Parameters
+    ----------
+    joined_path
+        MuData.
+    model_path
+        Model of `choose_start`.
+    gene_sets_path
+        `resources/gene_sets.tsv`.
+    enrichment_path
+        Table of `enrichment.enrich`.
+    """
+    found = enrich(read_h5mu(joined_path), starts.read_model(model_path), read_table(gene_sets_path))
+    write_table(found, enrichment_path)
+
+
+def model_courses(*, joined_path: PathLike, factors_path: PathLike, group: str | None, models_path: PathLike) -> None:
+    """Fit a mixed model over the visits to every factor.
+
+    Parameters
+    ----------
+    joined_path
+        MuData; its obs holds the labels that the role may see.
+    factors_path
+        Table of `choose_start`.
+    group
+        Label whose values are compared; None for no comparison.
+    models_path
+        Table of `mixed_models.model_factors`.
+    """
+    data = read_h5mu(joined_path)
+    groups = data.obs[group] if group and group in data.obs else None
+    days = pd.to_numeric(data.obs["visit_day"]).to_numpy(dtype=float)
+    write_table(model_factors(_read_scores(factors_path, data), days, data.obs["participant"], groups), models_path)
+
+
+def trace_trajectories(
+    *,
+    joined_path: PathLike,
+    factors_path: PathLike,
+    trajectories_path: PathLike,
+    summary_path: PathLike,
+    seed: int,
+    **settings: Any,
+) -> None:
+    """Follow everybody's factors over the visits with MEFISTO, or say why not.
+
+    Parameters
+    ----------
+    joined_path
+        MuData.
+    factors_path
+        Table of `choose_start`.
+    trajectories_path, summary_path
+        Tables of `trajectories.trace`.
+    seed
+        Seed of the configuration.
+    settings
+        As in `trajectories.trace`.
+    """
+    data = read_h5mu(joined_path)
+    trajectories, summary = trace(data, _read_scores(factors_path, data), seed=seed, **settings)
+    write_table(trajectories, trajectories_path)
+    write_table(summary, summary_path)
+
+
+def _read_scores(path: PathLike, data: MuData) -> pd.DataFrame:
+    """Return the factors of the observations, in the order of the MuData."""
+    table = read_table(path).set_index("observation").loc[data.obs_names]
+    return table.filter(regex=r"^factor\d+$").astype(float)

@@ -64,8 +64,8 @@ def summarise_factors(variance: pd.DataFrame, stability: pd.DataFrame, associati
     -------
     pandas.DataFrame
         factor, layer (where it explains most), r2 (of that layer), starts, recovered, stability, lowest (of
-        `starts.summarise_stability`), flag (of the associations, the first of `FLAGS`), follows (the variable of that flag
-        with the smallest p value), effect (how closely).
+        `starts.summarise_stability`), flag (of the associations, the first of `FLAGS`), follows (the variable of that
+        flag with the smallest p value), effect (how closely).
     """
     single = variance[variance["factor"] != "total"]
     top = single.loc[single.groupby("factor", sort=False)["r2"].idxmax()].set_index("factor")[["layer", "r2"]]
