@@ -85,7 +85,7 @@ def stub(tmp_path, inputs):
         input=inputs,
         output=SimpleNamespace(table=str(tmp_path / "figure.tsv")),
         params=SimpleNamespace(**params),
-        wildcards=SimpleNamespace(layer="rna", modality="rna", task="endotype"),
+        wildcards=SimpleNamespace(layer="rna", modality="rna", task="endotype", endotype="SII"),
         log=[str(tmp_path / "rule.log")],
         config=yaml.safe_load((ROOT / "config/config.yaml").read_text()),
     )

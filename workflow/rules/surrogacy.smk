@@ -102,7 +102,7 @@ if SEES_ARM and OWN_LABELS:
             svg=shown("results/figures/11_surrogates_{endotype}.svg", "surrogates"),
             table=shown("results/figures/11_surrogates_{endotype}.tsv", "surrogates"),
         log:
-            "logs/report/plot_surrogates/{endotype}.log",
+            "logs/surrogacy/plot_surrogates/{endotype}.log",
         conda:
             "../../envs/base.yaml"
         threads: 1
@@ -112,7 +112,7 @@ if SEES_ARM and OWN_LABELS:
         params:
             code=fingerprint("immunosep.figures.surrogacy"),
         script:
-            "../../scripts/report/plot_surrogates.py"
+            "../../scripts/surrogacy/plot_surrogates.py"
 
     rule plot_stepp:
         """The arm's effect in windows along each marker before treatment."""
@@ -123,7 +123,7 @@ if SEES_ARM and OWN_LABELS:
             svg=shown("results/figures/12_stepp_{endotype}.svg", "stepp"),
             table=shown("results/figures/12_stepp_{endotype}.tsv", "stepp"),
         log:
-            "logs/report/plot_stepp/{endotype}.log",
+            "logs/surrogacy/plot_stepp/{endotype}.log",
         conda:
             "../../envs/base.yaml"
         threads: 1
@@ -133,4 +133,4 @@ if SEES_ARM and OWN_LABELS:
         params:
             code=fingerprint("immunosep.figures.surrogacy"),
         script:
-            "../../scripts/report/plot_stepp.py"
+            "../../scripts/surrogacy/plot_stepp.py"
