@@ -1,5 +1,6 @@
 """What Snakemake plans: the jobs of the demonstration, and what a role or a ready matrix changes."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from immunosep.config import load_config
 from immunosep.sealed import unseal
+from immunosep.shuffle import shuffle_labels
 from support.runs import DEMO, ROOT, planned_jobs, snakemake
 
 RNA, ATAC, AMPLICON = 47, 40, 75  # libraries of the demonstration, controls included
@@ -134,6 +136,24 @@ def test_unblinded_adds_what_uses_the_arm(design, monkeypatch):
         "plot_surrogates": (2, 0),
         "plot_stepp": (2, 0),
     }
+
+
+def test_a_dry_run_with_shuffled_labels_has_every_station(design):
+    """Made in the role blinded, with the sealed tables away; the overlay opens the shuffled ones."""
+    config = overlay(design, "blinded.yaml", role="blinded")
+    sealed = design / "resources/demo-sealed"
+    shutil.move(sealed, design / "away")
+    try:
+        base = load_config(ROOT / "config/config.yaml", config)
+        with contextlib.chdir(design):
+            shuffle_labels(base, design / "dry", 1)
+        dry = overlay(design, "dry.yaml", **yaml.safe_load((design / "dry/dry_run.yaml").read_text()))
+        jobs = planned_jobs(snakemake(design, "--dry-run", configfile=dry))
+    finally:
+        shutil.move(design / "away", sealed)
+    assert jobs["plot_endotype_plane"] == 1
+    assert jobs["compare_arms"] == 1
+    assert jobs["freeze_model"] == 2
 
 
 def test_a_layer_that_is_switched_off(design):

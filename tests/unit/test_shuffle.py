@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from immunosep.cli import main
 from immunosep.config import check_config, load_config, overlay
 from immunosep.errors import InputError
 from immunosep.intake import check_inputs
@@ -106,3 +107,14 @@ def test_a_table_that_was_not_unsealed_is_not_shuffled(design, tmp_path):
     with pytest.raises(InputError, match="immunosep unseal"):
         shuffle_labels(base, tmp_path / "dry", 1)
     assert not (tmp_path / "dry").exists()
+
+
+def test_the_command(design, tmp_path, capsys):
+    path = tmp_path / "my.yaml"
+    keys = ("role", "manifest", "data_root", "sites", "clinical", "sealed")
+    path.write_text(yaml.safe_dump({key: config(design, "endotype")[key] for key in keys}))
+    assert main(["shuffle-labels", "--config", str(path), "--out", str(tmp_path / "dry"), "--seed", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "classification.tsv" in out
+    assert "permuted within site" in out
+    assert (tmp_path / "dry/dry_run.yaml").is_file()
