@@ -83,6 +83,7 @@ OUTPUTS: Final = (
     Output("microbiome/trimmed/<name>/<name>/<library>.fastq.gz", "library", "keep", "reads"),
     Output("microbiome/", "layer", "keep", "values of single libraries"),
     Output("<layer>/<layer>.h5ad", "layer", "keep", "one row per library"),
+    Output("<layer>/masked.h5ad", "layer", "keep", "one row per observation"),
     Output("<layer>/qc_metrics.tsv", "layer", "keep", "one row per library"),
     Output("<layer>/<library>/", "library", "keep", "about one library"),
     # labels
@@ -95,6 +96,13 @@ OUTPUTS: Final = (
     Output("integration/weights.tsv", "cohort", "share", "one row per feature and factor"),
     Output("integration/variance_explained.tsv", "cohort", "share", "one row per layer and factor"),
     Output("integration/associations.tsv", "cohort", "aggregate", "tests on enough participants"),
+    Output("integration/stability.tsv", "cohort", "share", "one row per factor and random start"),
+    Output("integration/factor_summary.tsv", "cohort", "share", "one row per factor"),
+    Output("integration/enrichment.tsv", "cohort", "share", "one row per factor, layer and gene set"),
+    Output("integration/mixed_models.tsv", "cohort", "aggregate", "estimates from enough participants"),
+    Output("integration/mefisto.tsv", "cohort", "aggregate", "one row per factor, of enough participants"),
+    Output("integration/trajectories.tsv", "cohort", "keep", "one row per participant, visit and factor"),
+    Output("integration/starts/", "cohort", "keep", "hold every observation's factors"),
     Output("integration/factors.tsv", "cohort", "keep", "one row per participant and visit"),
     Output("integration/mofa.hdf5", "cohort", "keep", "holds every observation's factors"),
     Output("integration/multiomics.h5mu", "cohort", "keep", "one row per participant and visit"),
@@ -146,6 +154,8 @@ OUTPUTS: Final = (
     Output("figures/20_survival.<name>", "cohort", "keep", "days of single deaths can be read out"),
     Output("figures/21_sensitivity.tsv", "cohort", "keep", "its numbers are in the table of sensitivity"),
     Output("figures/21_sensitivity.<name>", "cohort", "share", "about the cohort"),
+    Output("figures/13_mofa_stability.<name>", "cohort", "share", "about the cohort"),
+    Output("figures/14_factor_trajectories.<name>", "cohort", "share", "means of groups that are large enough"),
     Output("report/", "cohort", "keep", "holds figures with a dot per participant as drawings"),
 )
 

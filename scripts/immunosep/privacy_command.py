@@ -71,10 +71,17 @@ def _config_and_secret(options: argparse.Namespace) -> tuple[dict[str, Any], Pat
     return config, secret_path(config)
 
 
+def _secret(config: dict[str, Any], path: Path, *outside: Path) -> bytes:
+    """Read the secret; make one only where nothing was made with another, for tombstones would then say nothing."""
+    from immunosep.surrogates import load_secret
+    from immunosep.tombstones import epoch
+
+    return load_secret(path, create=epoch(config) == 0, outside=[Path(), *outside])
+
+
 def _withdraw(options: argparse.Namespace, say: Say) -> int:
     from immunosep import withdraw
     from immunosep.launch import only_run
-    from immunosep.surrogates import load_secret
 
     named = options.site is not None and options.code is not None
     if named == options.resume:
@@ -88,7 +95,7 @@ def _withdraw(options: argparse.Namespace, say: Say) -> int:
         return 0
     with only_run(Path(".snakemake")):
         if named:
-            withdraw.begin(config, options.site, options.code, load_secret(path, create=True, outside=[Path()]))
+            withdraw.begin(config, options.site, options.code, _secret(config, path))
         certificate = withdraw.finish(config, edit_inputs=options.inputs)
     say(json.dumps(certificate, indent=2))
     if certificate["inputs_pending"]:
@@ -102,11 +109,9 @@ def _withdraw(options: argparse.Namespace, say: Say) -> int:
 
 def _release(options: argparse.Namespace, say: Say) -> int:
     from immunosep.release import write_release
-    from immunosep.surrogates import load_secret
 
     config, path = _config_and_secret(options)
-    told = write_release(config, Path(options.out), load_secret(path, create=True, outside=[Path(), Path(options.out)]))
-    say("\n".join(told))
+    say("\n".join(write_release(config, Path(options.out), _secret(config, path, Path(options.out)))))
     return 0
 
 

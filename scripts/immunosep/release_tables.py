@@ -183,6 +183,8 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "labels/endpoints.tsv": _endpoints,
     "labels/landmarks.tsv": _landmarks,
     "integration/associations.tsv": _counted("n"),
+    "integration/mixed_models.tsv": _counted("participants"),
+    "integration/mefisto.tsv": _counted("participants"),
     "biomarkers/<task>/performance.tsv": _performance,
     "biomarkers/<task>/curves.tsv": _curves,
     "biomarkers/<task>/model_card.md": _whole,

@@ -46,6 +46,9 @@ def test_a_withdrawal_is_listed_first_and_done_when_asked(overlay, capsys):
     assert main(["scan", ".", "--config", overlay]) == 2  # my.yaml names folders of the machine
     assert main(["scan", "results", "--config", overlay]) == 0
     assert Path("results/reference/genome.fa").exists()
+    Path("../settings/secret.key").unlink()
+    assert main(["release", "--config", overlay, "--out", "bundle"]) == 2
+    assert "secret of the surrogates is not at" in capsys.readouterr().err  # no second one beside the tombstones
 
 
 @pytest.mark.parametrize(
