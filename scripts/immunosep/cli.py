@@ -43,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough.
         _drop_output()
         return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("immunosep"):
+            raise
+        _say(f"This needs the package {error.name}: run `make setup`, then .venv/bin/immunosep.", sys.stderr)
+        return 2
     except KeyboardInterrupt:
         _say("Stopped.", sys.stderr)
         return 130

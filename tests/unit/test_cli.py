@@ -74,6 +74,33 @@ def test_ten_mistakes_in_a_process_of_its_own(trial):
     assert sorted(trial.folder.rglob("*")) == before
 
 
+def bare(*words):
+    """Run the command with nothing but the standard library."""
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "immunosep.cli", *words],
+        env={"PYTHONPATH": str(SCRIPTS), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_check_needs_the_standard_library_only(trial):
+    manifest = convert(trial.folder / "manifest.tsv", "xlsx")
+    out = bare("check", str(manifest), *call(trial, "--report", str(trial.folder / "x.html"))[2:])
+    assert (out.returncode, out.stderr) == (0, "")
+    assert (trial.folder / "x.html").exists()
+
+
+@pytest.mark.parametrize(("words", "package"), [(["template", "--out"], "openpyxl"), (["check", "--deep"], "numpy")])
+def test_a_package_that_is_not_installed_is_named(trial, words, package):
+    out = bare(*words, str(trial.folder / "new") if words[0] == "template" else trial.config["manifest"])
+    assert out.returncode == 2
+    assert package in out.stderr
+    assert "Traceback" not in out.stderr
+    assert not list((trial.folder).glob("new/*"))
+
+
 def test_json_for_programs(trial):
     trial.manifest[3]["specimen"] = "wholeblood"
     trial.write_tables()
