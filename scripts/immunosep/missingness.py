@@ -2,7 +2,8 @@
 
 A sample is missing where one was expected (the participant lived and consented) and none can be used. Participants are
 the units, never rows: a visit has one sample of a layer per participant, and over all visits each participant has one
-share of missing ones.
+share of missing ones. That share is standardised by visit: whoever died early was expected at early visits only, and
+early samples are missing less often whoever is asked.
 """
 
 import logging
@@ -59,9 +60,10 @@ def assess_missingness(
     -------
     tests : DataFrame
         Columns `TESTS`. A visit: Fisher's exact test of two levels, or chi-square by permutation of more; effect is
-        Cramér's V. All visits: Kruskal and Wallis' test of each participant's share of missing samples, effect is
-        epsilon squared, `n_missing` counts those who lack a sample. q_value: Benjamini-Hochberg over the layers and
-        visits of one factor. verdict: ``informative`` where q < 0.05, ``pass``, or ``not_tested`` with the reason.
+        Cramér's V. All visits: Kruskal and Wallis' test of each participant's standardised share of missing samples,
+        effect is epsilon squared, `n_missing` counts those who lack a sample. q_value: Benjamini-Hochberg over the
+        layers and visits of one factor. verdict: ``informative`` where q < 0.05, ``pass``, or ``not_tested`` with the
+        reason.
     shares : DataFrame
         Columns `SHARES`: share of missing samples per level. A visit: with Wilson's interval; all visits: mean over the
         participants with Student's.
@@ -69,7 +71,7 @@ def assess_missingness(
     states = sample_states(completeness, libraries, verdicts)
     known = participant_factors(labels, factors)
     rows, shares = [], []
-    for layer, visit, missing in _units(states):
+    for layer, visit, missing, lacks in _units(states):
         for factor in map(str, known):
             level = known[factor].reindex(missing.index).fillna("")
             level = level[~level.isin(_UNKNOWN)]
@@ -77,8 +79,9 @@ def assess_missingness(
             # A stream of its own: what else is tested changes no p value here.
             rng = np.random.default_rng([seed, *f"{layer}/{visit}/{factor}".encode()])
             place = {"layer": layer, "visit_day": visit, "factor": factor}
-            rows.append(place | _test(own, level, factor, rng, whole=visit == ALL))
-            shares += [place | share for share in _shares(own, level, whole=visit == ALL)]
+            lacking = lacks.reindex(level.index)
+            rows.append(place | _test(own, lacking, level, factor, rng, whole=visit == ALL))
+            shares += [place | share for share in _shares(own, lacking, level, whole=visit == ALL)]
     tests = pd.DataFrame(rows, columns=list(TESTS))
     done = tests["p_value"].notna()
     for _, family in tests[done].groupby("factor"):
@@ -110,22 +113,30 @@ def participant_factors(labels: pd.DataFrame, factors: Iterable[str] = FACTORS) 
     return table[[name for name in factors if name in table]]
 
 
-def _units(states: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
-    """Layer, visit, and by participant of whom a sample was expected: the share of those that are missing, 0 to 1."""
+def _units(states: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, pd.Series]]:
+    """Layer, visit, and by participant of whom a sample was expected: the share missing, and whether one is.
+
+    Over all visits the share is the mean of a participant's differences from all who were expected at the same visit,
+    plus the share that is missing of all samples; where all are expected at all visits that is the plain share.
+    """
     expected = states[states["status"] != "not_expected"]
     expected = expected.assign(missing=(expected["status"] != "collected").astype(float))
     for layer, own in expected.groupby("layer"):
-        yield str(layer), ALL, own.groupby("participant")["missing"].mean()
+        apart = own["missing"] - own.groupby("visit_day")["missing"].transform("mean")
+        share = apart.groupby(own["participant"]).mean() + own["missing"].mean()
+        # Equal shares must be equal numbers: they are ranked.
+        yield str(layer), ALL, share.round(9), own.groupby("participant")["missing"].any()
         for day, rows in own.groupby("visit_day"):
-            yield str(layer), str(day), rows.set_index("participant")["missing"]
+            missing = rows.set_index("participant")["missing"]
+            yield str(layer), str(day), missing, missing > 0
 
 
 def _test(
-    missing: pd.Series, level: pd.Series, factor: str, rng: np.random.Generator, *, whole: bool
+    missing: pd.Series, lacks: pd.Series, level: pd.Series, factor: str, rng: np.random.Generator, *, whole: bool
 ) -> dict[str, Any]:
     """Compare the shares of missing samples between the levels of a factor."""
     name = _NAMES.get(factor, factor)
-    n, n_missing, levels = len(missing), int((missing > 0).sum()), level.nunique()
+    n, n_missing, levels = len(missing), int(lacks.sum()), level.nunique()
     result: dict[str, Any] = {"n": n, "n_missing": n_missing, "levels": levels, "verdict": "not_tested"}
     if levels < 2:
         return result | {"reason": f"one {name} only" if levels else f"{name} is not known"}
@@ -141,7 +152,8 @@ def _test(
         two = len(counts) == 2
         test = "fisher" if two else "permutation"
         p = stats.fisher_exact(counts).pvalue if two else permutation_p(counts, rng)
-    return result | {"test": test, "effect": effect, "p_value": float(p), "reason": _sentence(missing, level, name)}
+    reason = _sentence(missing, level, name) + (" (standardised by visit)" if whole else "")
+    return result | {"test": test, "effect": effect, "p_value": float(p), "reason": reason}
 
 
 def permutation_p(counts: NDArray[np.int64], rng: np.random.Generator, draws: int = DRAWS) -> float:
@@ -170,15 +182,15 @@ def permutation_p(counts: NDArray[np.int64], rng: np.random.Generator, draws: in
 
 def _sentence(missing: pd.Series, level: pd.Series, name: str) -> str:
     """Say where most and least are missing."""
-    share = missing.groupby(level).mean().sort_values(ascending=False, kind="stable")
+    share = missing.groupby(level).mean().clip(0, 1).sort_values(ascending=False, kind="stable")
     said = [f"{value:.0%} of the {(level == at).sum()} {at}" for at, value in share.iloc[[0, -1]].items()]
     return f"missing samples go with {name}: {said[0]}, {said[1]}"
 
 
-def _shares(missing: pd.Series, level: pd.Series, *, whole: bool) -> Iterator[dict[str, Any]]:
+def _shares(missing: pd.Series, lacks: pd.Series, level: pd.Series, *, whole: bool) -> Iterator[dict[str, Any]]:
     """Share of missing samples per level, with its interval."""
     for name, own in missing.groupby(level):
-        n, share = len(own), float(own.mean())
+        n, share = len(own), min(1.0, max(0.0, float(own.mean())))
         if whole:
             # Of one participant nothing is known but the share itself.
             half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * stats.sem(own)) if n > 1 else 1.0
@@ -187,5 +199,5 @@ def _shares(missing: pd.Series, level: pd.Series, *, whole: bool) -> Iterator[di
             interval = stats.binomtest(int(own.sum()), n).proportion_ci(LEVEL, method="wilson")
             low, high = interval.low, interval.high
         yield {
-            "level": name, "n": n, "n_missing": int((own > 0).sum()), "share": share, "low": low, "high": high,
+            "level": name, "n": n, "n_missing": int(lacks[own.index].sum()), "share": share, "low": low, "high": high,
         }  # fmt: skip

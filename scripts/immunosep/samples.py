@@ -22,9 +22,7 @@ def sample_states(completeness: pd.DataFrame, libraries: pd.DataFrame, verdicts:
         (``collected``, ``failed_qc`` where every library of the sample failed, ``missing``, ``not_expected``), reason.
         Visits on which nobody gave a sample for the layer are left out.
     """
-    table = completeness.assign(
-        layer=_site_layers(completeness), visit_day=completeness["visit_day"].astype(int)
-    )  # fmt: skip
+    table = completeness.assign(layer=_site_layers(completeness), visit_day=completeness["visit_day"].astype(int))
     collected = table["status"] == "collected"
     table = table[collected.groupby([table["layer"], table["visit_day"]]).transform("any")].copy()
     keys = pd.MultiIndex.from_frame(table[["participant", "visit_day", "layer"]])
@@ -44,7 +42,8 @@ def _site_layers(table: pd.DataFrame) -> pd.Series:
 def _failed_samples(libraries: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Index:
     """Return participant, visit and layer of the samples none of whose libraries passed QC."""
     overall = verdicts.loc[verdicts["metric"] == "overall", ["library", "verdict"]]
-    judged = libraries.assign(layer=_site_layers(libraries)).merge(overall, on="library")
+    own = libraries[libraries["participant"] != ""]  # not the controls
+    judged = own.assign(layer=_site_layers(own)).merge(overall, on="library")
     judged["visit_day"] = judged["visit_day"].astype(int)
     lost = (judged["verdict"] == "fail").groupby([judged["participant"], judged["visit_day"], judged["layer"]]).all()
     return lost.index[lost]

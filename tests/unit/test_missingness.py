@@ -103,6 +103,17 @@ def test_participants_are_the_units_over_all_visits():
     assert (alive["share"], alive["low"], alive["high"]) == pytest.approx((0.25, max(0, low), high))
 
 
+def test_early_visits_with_few_gaps_do_not_make_the_dead_look_complete():
+    """Day 1 is whole and every second sample of day 4 is missing; the dead were expected on day 1 alone."""
+    tests, shares = assess(
+        *cohort(80, lost=lambda i, layer, day: day == 4 and i % 4 == 0, gone=lambda i, day: day == 4 and i % 2 == 1)
+    )
+    assert tests.loc[("rna", "all", "death_28"), "p_value"] > 0.5
+    dead, alive = (shares.loc[("rna", "all", "death_28", level), "share"] for level in ("dead", "alive"))
+    assert dead == pytest.approx(alive, abs=1e-9)
+    assert tests.loc[("rna", "all", "death_28"), "n_missing"] == 20
+
+
 def test_the_dead_and_withdrawn_are_not_missed():
     tests, _ = assess(*cohort(40, lost=lambda i, layer, day: i in (2, 3), gone=lambda i, day: day == 4 and i % 2 == 1))
     assert tests.loc[("rna", "4", "death_28"), ["n", "levels", "verdict", "reason"]].tolist() == [
@@ -117,6 +128,9 @@ def test_a_sample_that_failed_is_missing_and_one_of_two_libraries_is_enough():
     tables[1] = pd.concat([tables[1], tables[1].iloc[[1]].assign(library="again")])
     tables[2] = pd.concat([tables[2], pd.DataFrame({"library": ["again"], "metric": "overall", "verdict": "pass"})])
     tables[2].loc[tables[2]["library"].isin([first, second]), "verdict"] = "fail"
+    blank = {"library": "16s-NC-MB01-A01", "participant": "", "visit_day": "", "layer": "microbiome", "specimen": ""}
+    tables[1] = pd.concat([tables[1], pd.DataFrame([blank])])
+    tables[2] = pd.concat([tables[2], tables[2].iloc[[0]].assign(library=blank["library"])])
     states = sample_states(*tables[:3])
     assert states["status"].value_counts().to_dict() == {"collected": 39, "failed_qc": 1}
     assert assess(*tables)[0].loc[("rna", "1", "site"), "n_missing"] == 1
