@@ -66,7 +66,7 @@ if config["manifest"]:
             runtime=10,
         params:
             code=fingerprint("immunosep.completeness", "immunosep.manifest"),
-            digest=LIBRARIES.whole_digest(),
+            digest=lambda wildcards: LIBRARIES.whole_digest(),
             days=config["schedule"]["omics_days"],
         script:
             "../../scripts/intake/tabulate_samples.py"
