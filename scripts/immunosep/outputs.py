@@ -116,6 +116,10 @@ OUTPUTS: Final = (
     Output("biomarkers/<task>/predictions.tsv", "cohort", "keep", "one row per participant"),
     Output("biomarkers/<task>/repeats/", "cohort", "keep", "one row per participant"),
     Output("biomarkers/<task>/permutations/", "cohort", "keep", "parts of the table of permutations"),
+    Output("biomarkers/<task>/panel.tsv", "cohort", "share", "one row per marker"),
+    Output("biomarkers/<task>/panel_summary.tsv", "cohort", "share", "one row per feature set and class"),
+    Output("biomarkers/<task>/panel_performance.tsv", "cohort", "aggregate", "of classes that are large enough"),
+    Output("biomarkers/<task>/panels/", "cohort", "keep", "one row per participant"),
     # the trial's own statistics, role unblinded
     Output("trial/effects.tsv", "cohort", "aggregate", "comparisons whose every count is large enough"),
     Output("trial/sensitivity.tsv", "cohort", "aggregate", "comparisons whose every count is large enough"),

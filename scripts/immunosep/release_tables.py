@@ -186,6 +186,7 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "integration/mixed_models.tsv": _counted("participants"),
     "integration/mefisto.tsv": _counted("participants"),
     "biomarkers/<task>/performance.tsv": _performance,
+    "biomarkers/<task>/panel_performance.tsv": _performance,
     "biomarkers/<task>/curves.tsv": _curves,
     "biomarkers/<task>/model_card.md": _whole,
     "biomarkers/<task>/model.skops": _coefficients,

@@ -58,7 +58,7 @@ def task_settings(wildcards):
     own = {
         name: value
         for name, value in section.items()
-        if name not in ("permutations", "bootstrap")
+        if name not in ("permutations", "bootstrap", "panel")
     }
     return {
         **own,
@@ -76,6 +76,13 @@ def model_choices(wildcards):
         "filters": feature_filters(config),
         "seed": config["seed"],
     }
+
+
+def panel_choices(wildcards):
+    """Return all of the configuration that the panel of a task depends on."""
+    choices = model_choices(wildcards)
+    own = {name: config["biomarkers"][name] for name in ("panel", "bootstrap")}
+    return {**choices, "biomarkers": {**choices["biomarkers"], **own}}
 
 
 SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE
@@ -138,6 +145,7 @@ def all_results():
         targets += [
             f"results/biomarkers/{task}/performance.tsv",
             f"results/biomarkers/{task}/model.skops",
+            f"results/biomarkers/{task}/panel.tsv",
         ]
         if config["biomarkers"]["permutations"]:
             targets.append(f"results/biomarkers/{task}/permutations.tsv")

@@ -1,0 +1,176 @@
+"""The rules of the panel: files in, files out. The choice is repeated in every outer fold."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from immunosep.biomarkers.crossvalidate import PREDICTIONS
+from immunosep.biomarkers.evaluate import PERFORMANCE, performance_table
+from immunosep.biomarkers.features import Predictors, stack
+from immunosep.biomarkers.panel import Panel, PanelRule, choose_panel
+from immunosep.biomarkers.splits import derive_seed
+from immunosep.biomarkers.steps import Choices, Inputs, Sources, load_inputs
+from immunosep.biomarkers.tasks import contrasts
+from immunosep.integration.mofa import most_variable
+from immunosep.io import PathLike, read_table, write_table
+
+logger = logging.getLogger(__name__)
+
+MODEL = "panel"
+PANEL = ["task", "feature_set", "class", "place", "block", "feature", "frequency", "coefficient", "in_folds"]
+SUMMARY = ["task", "feature_set", "class", "markers", "stability", "expected_false", "halves", "note"]
+
+
+def evaluate_panel(
+    *,
+    task_name: str,
+    repeat: int,
+    sources: Sources,
+    choices: Choices,
+    predictions_path: PathLike,
+    chosen_path: PathLike,
+) -> None:
+    """Predict every participant of a repeat by a panel that was chosen without them.
+
+    Writes the predictions (`crossvalidate.PREDICTIONS`, model `panel`) and the markers of each fold's panel
+    (feature_set, class, fold, block, feature).
+    """
+    folds = read_table(sources.folds)
+    predictions, chosen = [], []
+    if len(folds):
+        inputs = load_inputs(task_name, sources, choices)
+        own = folds[folds["repeat"] == str(repeat)].set_index("participant")["fold"].astype(int).sort_index()
+        for fold in sorted(own.unique()):
+            train, test = own.index[own != fold], own.index[own == fold]
+            seed = derive_seed(choices.seed, "panel", repeat, int(fold))
+            for feature_set, name, labels in _questions(inputs):
+                panel, table, names = _train(inputs, feature_set, labels.loc[train], choices, seed)
+                chosen += [(feature_set, name, fold, *names[column]) for column in panel.columns]
+                rows = table.rows(test)
+                score = panel.evidence(rows.values)
+                predictions.append(
+                    pd.DataFrame(
+                        {
+                            "participant": rows.participants,
+                            "feature_set": feature_set,
+                            "class": name,
+                            "fold": fold,
+                            "label": labels.loc[rows.participants.tolist()].to_numpy(),
+                            "probability": 1 / (1 + np.exp(-(score + panel.prior))),
+                            "score": score,
+                        }
+                    )
+                )
+    empty = pd.DataFrame(columns=list(PREDICTIONS))
+    joined = pd.concat(predictions, ignore_index=True) if predictions else empty
+    joined = joined.assign(task=task_name, repeat=repeat, model=MODEL)[list(PREDICTIONS)]
+    order = ["feature_set", "class", "fold", "participant"]
+    write_table(joined.sort_values(order, ignore_index=True), predictions_path, digits=9)
+    columns = ["feature_set", "class", "fold", "block", "feature"]
+    write_table(pd.DataFrame(chosen, columns=columns).sort_values(columns, ignore_index=True), chosen_path)
+
+
+def choose_final_panel(
+    *,
+    task_name: str,
+    sources: Sources,
+    choices: Choices,
+    predictions: Sequence[PathLike],
+    chosen: Sequence[PathLike],
+    panel_path: PathLike,
+    summary_path: PathLike,
+    performance_path: PathLike,
+) -> None:
+    """Choose the panel on all participants; write it, its stability, and the procedure's performance over the folds.
+
+    The panel on all participants is not validated as such: the performance is that of choosing and fitting anew in
+    every fold.
+    """
+    rows: list[tuple] = []
+    summary: list[tuple] = []
+    performance = pd.DataFrame(columns=list(PERFORMANCE))
+    if len(read_table(sources.folds)):
+        inputs = load_inputs(task_name, sources, choices)
+        folds = pd.concat([read_table(path) for path in chosen], ignore_index=True)
+        total = len(read_table(sources.folds)[["repeat", "fold"]].drop_duplicates())
+        again = folds.value_counts(["feature_set", "class", "block", "feature"])
+        rule = panel_rule(choices.biomarkers)
+        for feature_set, name, labels in _questions(inputs):
+            panel, _, names = _train(inputs, feature_set, labels, choices, derive_seed(choices.seed, "panel", "final"))
+            for place, column in enumerate(panel.columns):
+                block, feature = names[column]
+                coefficient = float(panel.model.coef_[0][place]) if panel.model is not None else np.nan
+                in_folds = again.get((feature_set, name, block, feature), 0) / total
+                frequency = panel.stability.frequency[column]
+                rows.append((task_name, feature_set, name, place + 1, block, feature, frequency, coefficient, in_folds))
+            note = "" if panel.columns.size else f"no feature is chosen in {rule.frequency:.0%} of the halves"
+            found = (panel.columns.size, panel.stability.phi, panel.stability.expected_false, 2 * rule.pairs)
+            summary.append((task_name, feature_set, name, *found, note))
+        predicted = pd.concat(
+            [pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str}) for path in predictions]
+        )
+        seed = derive_seed(choices.seed, "bootstrap", task_name, MODEL)
+        performance = performance_table(predicted, task_name, bootstrap=choices.biomarkers["bootstrap"], seed=seed)
+    write_table(pd.DataFrame(rows, columns=PANEL), panel_path)
+    write_table(pd.DataFrame(summary, columns=SUMMARY), summary_path)
+    write_table(performance, performance_path)
+
+
+def panel_rule(biomarkers: Mapping[str, Any]) -> PanelRule:
+    """Read `biomarkers.panel` of the configuration."""
+    return PanelRule(**biomarkers["panel"])
+
+
+def _questions(inputs: Inputs) -> list[tuple[str, str, pd.Series]]:
+    classes = inputs.classes.sort_index()
+    return [
+        (feature_set, name, labels)
+        for feature_set in inputs.task.feature_sets
+        for name, labels in contrasts(inputs.task, classes).items()
+    ]
+
+
+def _train(
+    inputs: Inputs, feature_set: str, labels: pd.Series, choices: Choices, seed: int
+) -> tuple[Panel, Predictors, list[tuple[str, str]]]:
+    """Prepare the layers on the training participants and choose a panel.
+
+    Returns
+    -------
+    The panel; everyone's values of the training's features, a row per participant (mean of the rows); and block and
+    name of each column.
+    """
+    prepared = []
+    for name, block in sorted(inputs.blocks.items()):
+        own = block.feature_set(feature_set)
+        training = own.rows(labels.index)
+        if name == "clinical" or training.empty:
+            continue
+        fitted = clone(own.preparation).fit(training.values, **training.fit_params)
+        whole = own.prepared(fitted)
+        varying = most_variable(fitted.transform(training.values), choices.biomarkers["max_features"])
+        if varying.size:
+            prepared.append(
+                Predictors(
+                    name,
+                    whole.values[:, varying],
+                    whole.observations,
+                    whole.participants,
+                    whole.features[varying],
+                    whole.definer[varying],
+                )
+            )
+    table, views = stack(prepared)
+    means = pd.DataFrame(table.values).groupby(table.participants, sort=True).mean()
+    persons = means.index.to_numpy().astype(str)
+    table = Predictors(MODEL, means.to_numpy(), persons, persons, table.features, table.definer)
+    training = table.rows(labels.index)
+    panel = choose_panel(
+        training.values, labels.loc[training.participants.tolist()].to_numpy(), panel_rule(choices.biomarkers), seed
+    )
+    names = [(view, feature.removeprefix(f"{view}:")) for view, feature in zip(views, table.features, strict=True)]
+    return panel, table, names
