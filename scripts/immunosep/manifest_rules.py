@@ -201,8 +201,7 @@ def _check_controls(table: Table, rows: Iterable[int]) -> None:
                 problem = f"batch {batch} has {len(members)} rows of samples and no {name}"
                 if not batch:
                     problem = f"{len(members)} rows of samples name no batch, and so no {name} belongs to them"
-                first = min(table.lines[index] for index in members)
-                table.findings.append(finding(code, table.file, first, "batch", batch, problem))
+                add_across(table, code, members, "batch", batch, problem)
 
 
 # ------------------------------------------------------------------------------------------------------------- codes
@@ -264,16 +263,16 @@ def _check_pre_dose(table: Table, rows: Iterable[int]) -> None:
 
 
 def _check_two_sites(table: Table, rows: Iterable[int]) -> None:
-    sites: dict[str, dict[str, int]] = {}
+    sites: dict[str, dict[str, list[int]]] = {}
     for index in rows:
         row = table.rows[index]
         if row["sample_type"] == "sample" and table.good(index, "site", "sample_code", "participant_code"):
-            known = sites.setdefault(participant_code(row), {})
-            known[row["site"]] = min(index, known.get(row["site"], index))
+            sites.setdefault(participant_code(row), {}).setdefault(row["site"], []).append(index)
     for code, places in sites.items():
         if len(places) > 1:
             problem = f"sites {', '.join(sorted(places))} both use this code: taken as {len(places)} people"
-            add_across(table, "code_at_two_sites", list(places.values()), "participant_code", code, problem)
+            members = [index for found in places.values() for index in found]
+            add_across(table, "code_at_two_sites", members, "participant_code", code, problem)
 
 
 def sites_unread(table: Table, *columns: str, of: Iterable[int] | None = None) -> frozenset[str]:

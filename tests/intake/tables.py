@@ -10,6 +10,9 @@ FIRST = {"site": "GR03", "participant_code": "012345678"}
 SECOND = {"site": "RO06", "participant_code": "987654321"}
 DIED = {"site": "GR03", "participant_code": "000450321"}  # on day 10
 SCREENED = {"site": "RO06", "participant_code": "120000045"}  # and not randomised
+# Names of the manifest's rows that are theirs.
+ROWS_OF_FIRST = ("rna", "rna lane 2", "rna day 4", "atac", "olink", "nares", "oral")
+ROWS_OF_SECOND = ("rna second", "rna missed", "atac second", "olink second", "nares second")
 
 
 def _sample(person: Row, tube: str, day: str, assay: str, well: str, **more: str) -> Row:

@@ -131,10 +131,17 @@ def read_contents(table: Table, around: Surroundings, jobs: int) -> None:
             raise
     if work:
         progress.say(last=True)
+    # A table is read once, and what is wrong with it is so for every row that names it.
+    users: dict[str, list[int]] = {}
+    for index, row in enumerate(table.rows):
+        users.setdefault(row["table"], []).append(table.lines[index])
     for index, notes in sorted(results.items()):
         for note in notes:
             value = note.value or table.rows[index][note.column]
-            table.findings.append(finding(note.code, table.file, table.lines[index], note.column, value, note.problem))
+            lines = users[table.rows[index]["table"]] if note.column == "table" else [table.lines[index]]
+            table.findings.append(
+                finding(note.code, table.file, lines[0], note.column, value, note.problem, others=lines[1:])
+            )
 
 
 def _collect(waiting: dict[Future[list[Note]], int], results: dict[int, list[Note]], progress: Progress) -> None:

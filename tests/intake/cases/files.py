@@ -244,7 +244,7 @@ def quotation_mark_for_inches(lab: Lab):
     lab.text("manifest", lambda text: _on_line(text, 4, lambda line: _cells(line, 8, '"RB01', drop=1)))
 
 
-@finds("broken_quotes", "manifest", 4)
+@finds("broken_quotes", "manifest", "rna day 4")
 def line_break_inside_a_cell(lab: Lab):
     """Alt+Enter was pressed inside a cell."""
     lab.put("manifest", "rna day 4", batch="RB01\n")

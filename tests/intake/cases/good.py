@@ -2,7 +2,7 @@
 
 from intake.corpus import finds, good
 from intake.lab import Lab
-from intake.tables import DIED, FIRST, SECOND
+from intake.tables import DIED, FIRST, ROWS_OF_FIRST, ROWS_OF_SECOND, SECOND
 
 # ------------------------------------------------------------------------------------------------------------- content
 
@@ -53,7 +53,7 @@ def one_of_two_sites_codes_tubes(lab: Lab):
 
 
 @good
-@finds("code_at_two_sites", "manifest", ["rna", "rna second"], "participant_code")
+@finds("code_at_two_sites", "manifest", [*ROWS_OF_FIRST, *ROWS_OF_SECOND], "participant_code")
 def same_code_at_two_sites(lab: Lab):
     """Two sites happened to give the same code to two people."""
     for table in ("manifest", "participants", "visits"):

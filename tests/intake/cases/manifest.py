@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from intake.corpus import finds
 from intake.lab import Lab
-from intake.tables import DIED
+from intake.tables import DIED, ROWS_OF_SECOND
 
 # ------------------------------------------------------------------------------------------------------ within one row
 
@@ -305,7 +305,7 @@ def well_copied_down(lab: Lab):
     lab.put("manifest", "rna died", well="A03")
 
 
-@finds("no_blank", "manifest", "nares", "batch")
+@finds("no_blank", "manifest", ["nares", "oral", "nares second"], "batch")
 def blank_left_out(lab: Lab):
     """The blank of the extraction batch was not sequenced."""
     del lab.manifest["blank"]
@@ -357,8 +357,7 @@ def digits_exchanged(lab: Lab):
     lab.put("manifest", "nares second", participant_code="987653421")
 
 
-@finds("not_in_participants", "manifest", ["rna second", "rna missed", "atac second", "olink second", "nares second"],
-       "participant_code")  # fmt: skip
+@finds("not_in_participants", "manifest", ROWS_OF_SECOND, "participant_code")
 @finds("unknown_participant", "visits", "second day 1", "participant_code")
 @finds("unknown_participant", "visits", "second day 2", "participant_code")
 def participant_not_entered_yet(lab: Lab):
@@ -374,7 +373,7 @@ def digits_exchanged_in_one_of_two_rows_of_a_tube(lab: Lab):
 
 
 @finds("not_in_participants", "manifest", "nares second", "participant_code")
-@finds("code_at_two_sites", "manifest", ["rna second", "nares second"], "participant_code")
+@finds("code_at_two_sites", "manifest", ROWS_OF_SECOND, "participant_code")
 def site_exchanged(lab: Lab):
     """The code is right and the site is another one's: for the workflow two people."""
     lab.put("manifest", "nares second", site="GR03")

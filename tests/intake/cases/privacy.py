@@ -96,7 +96,7 @@ def mail_address_in_the_names_of_reads(lab: Lab):
     lab.files[path] = gzip.compress(reads.encode(), mtime=0)
 
 
-@finds("personal_column", "manifest", "olink", "table")
+@finds("personal_column", "manifest", ["olink", "olink second"], "table")
 @hides("Papadopoulou Eleni")
 def names_in_the_providers_table(lab: Lab):
     """The provider's table carries the names that came with the tubes."""
