@@ -45,7 +45,7 @@ def add_check(commands: Any, say: Callable[[str], None], explain: Callable[[str 
 
 def _check(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     from immunosep.findings import as_json, as_text, exit_code
-    from immunosep.intake import check_inputs
+    from immunosep.intake import check_inputs, report_page
     from immunosep.io import atomic_path, write_json
 
     if options.deep and options.no_files:
@@ -57,17 +57,15 @@ def _check(options: argparse.Namespace, say: Callable[[str], None]) -> int:
         from immunosep.deep.contents import reader
 
         deep = reader(options.jobs)
-    _, findings = check_inputs(config, files=not options.no_files, deep=deep)
+    libraries, findings = check_inputs(config, files=not options.no_files, deep=deep)
     unchecked = list(_unchecked(options, config))
     say(as_text(findings))
     if unchecked:
         say("\nNot checked:\n" + "\n".join(f"  - {sentence}" for sentence in unchecked))
     if options.json:
-        write_json({**as_json(findings), "not_checked": unchecked}, options.json)
+        write_json({**as_json(findings), "unchecked": unchecked}, options.json)
     if options.report:
-        from immunosep.intake_page import render_page
-
-        page = render_page(findings, {}, [], unchecked=unchecked)
+        page = report_page(config, libraries, findings, unchecked)
         with atomic_path(options.report) as temporary:
             temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     return exit_code(findings)

@@ -5,7 +5,7 @@ Parse time needs `load_libraries` only; the writers serve the rules of ``workflo
 
 import gc
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,6 @@ def write_intake_report(
     InputError
         When the inputs have errors; then nothing is written.
     """
-    from immunosep.intake_page import render_page
     from immunosep.io import atomic_path, write_json
 
     require_finished(config)
@@ -242,9 +241,18 @@ def write_intake_report(
     unchecked = [f"{_unseen(config)}: batches were not compared with {' and '.join(unseen)}."] if unseen else []
     write_json({**as_json(findings), "summary": summary, "unchecked": unchecked}, json)
     with atomic_path(html) as temporary:
-        page = render_page(findings, summary, _left_out(index), unchecked=unchecked)
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(report_page(config, index, findings, unchecked), encoding="utf-8")
     logger.info("%d libraries, %d left out, %d findings", len(index), len(index.rejected), len(findings))
+
+
+def report_page(
+    config: Mapping[str, Any], index: Libraries, findings: Iterable[Finding], unchecked: Sequence[str]
+) -> str:
+    """Return the HTML page of a check: the findings, and what came in where there was nothing to mend."""
+    from immunosep.intake_page import render_page
+
+    summary = summarise(index, tabulate_completeness(index, config["schedule"]["omics_days"]))
+    return render_page(findings, summary, _left_out(index), unchecked=unchecked)
 
 
 def _labels(clinical: Clinical) -> dict[str, Mapping[str, str] | None]:

@@ -274,6 +274,25 @@ def test_any_bytes_give_findings_and_no_traceback(data, schema):
     assert as_text(table.findings).endswith(".")
 
 
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), schema=st.sampled_from(SCHEMAS))
+def test_findings_of_a_table_do_not_depend_on_the_order_of_its_rows(data, schema):
+    columns = columns_of(schema)
+    words = st.sampled_from(["", "GR03", "012345678", "12345678", "1", "1.5", "yes", "NA", "x ", "2-Sep", "rna"])
+    rows = data.draw(st.lists(st.lists(words, min_size=len(columns), max_size=len(columns)), min_size=1, max_size=6))
+    rows = [row for row in rows if any(row)] or [["x"] * len(columns)]
+
+    def found(order):
+        text = "\n".join("\t".join(row) for row in [columns, *order])
+        table = check_table(parse_sheet(text.encode(), "t.tsv"), schema)
+        return sorted(
+            (f.code, f.column, f.value, f.suggestion, () if f.others else tuple(order[f.row - 2]) if f.row > 1 else ())
+            for f in table.findings
+        )
+
+    assert found(data.draw(st.permutations(rows))) == found(rows)
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_cell_of_a_trial_may_be_anything(data, tmp_path):

@@ -142,7 +142,15 @@ def test_report_and_json_are_written_with_errors_too(trial, capsys):
     assert "wholeblood" in text
     assert "whole_blood" in text
     assert "--deep" in text
-    assert any("--deep" in sentence for sentence in json.loads(data.read_text())["not_checked"])
+    assert any("--deep" in sentence for sentence in json.loads(data.read_text())["unchecked"])
+
+
+def test_report_of_a_clean_trial_counts_what_came_in(trial):
+    page = trial.folder / "check.html"
+    assert cli.main(call(trial, "--report", str(page))) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "icrobiome nares" in text
+    assert "missed" in text
 
 
 def test_json_where_none_can_be_written(trial, capsys):
