@@ -88,7 +88,8 @@ def mask_features(data: ad.AnnData, layer: str, hidden: Mapping[str, Any] | None
 
 
 def _masked(values: Any, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    dense = np.array(values.toarray() if hasattr(values, "toarray") else values)
+    # A trial's peaks by libraries take a gigabyte: no copy but the one that makes counts floats.
+    dense = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
     if dense.dtype == bool:
         dense[np.ix_(rows, columns)] = False
         return dense

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from immunosep.errors import InputError
-from immunosep.io import write_h5ad, write_table
+from immunosep.io import read_table, write_h5ad, write_table
 from immunosep.rna.counts import gene_counts
 from immunosep.rna.matrix import build_rna, stabilise
 from immunosep.rna.metrics import count_metrics, read_metrics, strand_agreement
@@ -185,7 +185,7 @@ def layer(tmp_path):
     return tmp_path, names, counts
 
 
-def build(folder, min_count=10, min_fraction=0.1):
+def build(folder, min_count=10, min_fraction=0.1, hidden=None):
     build_rna(
         counts=folder / "counts.h5ad",
         genes=folder / "genes.tsv",
@@ -194,11 +194,27 @@ def build(folder, min_count=10, min_fraction=0.1):
         min_count=min_count,
         min_fraction=min_fraction,
         threads=1,
-        hidden=None,
+        hidden=hidden,
         matrix_path=folder / "rna.h5ad",
         genes_path=folder / "kept.tsv",
     )
     return ad.read_h5ad(folder / "rna.h5ad")
+
+
+def test_build_rna_masks_later_visits_and_nothing_else(layer):
+    folder, names, _ = layer
+    plain = build(folder)
+    libraries = read_table(folder / "rna.tsv")
+    libraries.loc[libraries["library"] == names[1], "visit_day"] = "4"
+    write_table(libraries, folder / "rna.tsv")
+    gene = plain.var_names[0]
+    hidden = {"after_day": 1, "symbols": [plain.var.loc[gene, "symbol"] or gene], "accessions": [], "terms": []}
+    masked = build(folder, hidden=hidden)
+    gone = np.outer(masked.obs_names == names[1], masked.var["masked"])
+    assert masked.var["masked"].sum() == 1
+    for found, true in ((masked.X, plain.X), (masked.layers["counts"], plain.layers["counts"])):
+        assert np.isnan(found[gone]).all()
+        np.testing.assert_array_equal(found[~gone], true[~gone])
 
 
 def test_build_rna_leaves_out_what_failed_and_says_so(layer):
