@@ -106,6 +106,38 @@ def names_in_the_providers_table(lab: Lab):
     lab.files["raw/npx.csv"] = "\n".join(with_names).encode()
 
 
+@finds("treatment_column", "manifest", ["olink", "olink second"], "table")
+def arm_in_the_providers_table(lab: Lab):
+    """The provider was told the arm, to spread it over the plates, and hands it back with the results."""
+    lab.options.append("--deep")
+    lines = lab.files["raw/npx.csv"].decode().splitlines()
+    lab.files["raw/npx.csv"] = "\n".join(
+        f"{line};{'B' if n else 'TreatmentArm'}" for n, line in enumerate(lines)
+    ).encode()
+
+
+@finds("personal_value", "manifest", "rna day 4", "fastq_1")
+@finds("personal_value", "manifest", "rna day 4", "fastq_2")
+@hides("20220314")
+def date_without_separators_in_the_names_of_files(lab: Lab):
+    """The day of the blood draw in the file's name, as computers sort it."""
+    for mate in (1, 2):
+        lab.put("manifest", "rna day 4", **{f"fastq_{mate}": f"raw/A02_20220314_R{mate}.fastq.gz"})
+    lab.deliver()
+
+
+@finds("personal_value", "manifest", "rna day 4", "fastq_1")
+@finds("personal_value", "manifest", "rna day 4", "fastq_2")
+@hides("2022-03-14")
+def date_in_the_names_of_reads(lab: Lab):
+    """A converter put the day of the blood draw in front of the names of the reads."""
+    lab.options.append("--deep")
+    for column in ("fastq_1", "fastq_2"):
+        path = lab.manifest["rna day 4"][column]
+        reads = gzip.decompress(lab.files[path]).decode().replace("@SIM", "@2022-03-14_SIM")
+        lab.files[path] = gzip.compress(reads.encode(), mtime=0)
+
+
 @finds("personal_column", "visits", 1, "f… (19 characters, masked)")
 @hides("14.03.2022")
 def dates_for_names_of_columns(lab: Lab):
