@@ -1,4 +1,4 @@
-"""Thirty ways of being right: no error and no warning; a note where `finds` says so."""
+"""Ways of being right: no error and no warning; a note only where `finds` says so."""
 
 from intake.corpus import finds, good
 from intake.lab import Lab
