@@ -7,11 +7,8 @@ looked up in a set.
 
 import base64
 import binascii
-import getpass
 import os
-import pwd
 import re
-import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any, Final
 
 from immunosep.errors import InputError
 from immunosep.findings import mask
+from immunosep.leak_patterns import find_addresses, general_patterns, machine_names, words_pattern
 from immunosep.sheet import read_sheet
 from immunosep.unpack import Part, parts
 
@@ -29,33 +27,6 @@ _RECORDS: Final = ".snakemake/metadata"
 _LIBRARY_LIKE: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}[-_][0-9]{9}(?![0-9])")
 # A position of a genome may happen to equal a code.
 _POSITION: Final = re.compile(rb"(?:^|[^A-Za-z0-9])chr[0-9A-Za-z_.]{1,20}[:\t](?:[0-9]{1,9}[-\t])?$")
-_EMAIL_DOMAIN: Final = re.compile(rb"@[A-Za-z0-9][A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
-_EMAIL_LOCAL: Final = re.compile(rb"[A-Za-z0-9._%+-]{2,}$")
-_BINARY_EMAIL: Final = (
-    14  # characters of the shortest address believed inside binary data, where chance makes short ones
-)
-_MONTH: Final = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-_DATE: Final = re.compile(
-    rb"(?<![0-9])(?:"
-    rb"(?:19|20)[0-9]{2}(?P<s>[-/])(?:0[1-9]|1[0-2])(?P=s)(?:0[1-9]|[12][0-9]|3[01])(?![0-9])"
-    rb"|(?:0[1-9]|[12][0-9]|3[01])(?P<t>[./])(?:0[1-9]|1[0-2])(?P=t)(?:19|20)[0-9]{2}(?![0-9])"
-    rb"|(?:0?[1-9]|[12][0-9]|3[01])[ -]" + _MONTH + rb"[ -](?:19|20)[0-9]{2}(?![0-9])"
-    rb"|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[T_ ]?(?:[01][0-9]|2[0-3])[0-5][0-9]{3}(?![0-9])"
-    rb")|" + _MONTH + rb" +[0-9]{1,2}(?:, (?:19|20)[0-9]{2}| [0-9]{2}:[0-9]{2}:[0-9]{2})"
-)
-# Folders that hold the data and the homes of the usual systems; those of this machine's root are added.
-_ROOTS: Final = {
-    "home", "root", "Users", "Volumes", "mnt", "media", "data", "scratch", "tmp", "var", "opt", "usr", "etc", "srv",
-    "work", "project", "projects", "proj", "gpfs", "lustre", "nfs", "net", "export", "storage", "cluster", "private",
-}  # fmt: skip
-_WINDOWS: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]:\\{1,2}(?:Users|[A-Za-z0-9_ .-]{3,}\\)")
-_HOME: Final = re.compile(rb"(?<![A-Za-z0-9~])~/[A-Za-z0-9_.-]{2,}")
-# Names that say nothing of a machine or a person; they are looked for only where a label stands before them.
-_COMMON: Final = {
-    "localhost", "localdomain", "root", "user", "users", "admin", "runner", "ubuntu", "debian", "docker", "nobody",
-    "test", "data", "home", "host", "node", "server", "conda", "mamba", "jovyan", "immunosep",
-}  # fmt: skip
-_SHORTEST_NAME: Final = 4
 _CODE_COLUMNS: Final = ("sample_code", "participant_code")
 
 
@@ -149,18 +120,6 @@ def watchlist(codes: Iterable[tuple[str, str]], secret: bytes | None = None) -> 
     )
 
 
-def machine_names() -> dict[str, str]:
-    """Return the names of this host and this user, and what each is; names that anybody may have are left out."""
-    names = {socket.gethostname(): "host name", socket.gethostname().partition(".")[0]: "host name"}
-    names |= {os.environ.get(variable, ""): "user name" for variable in ("USER", "LOGNAME", "SUDO_USER")}
-    try:
-        names[getpass.getuser()] = "user name"
-        names[pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0]] = "user name"
-    except (KeyError, OSError):
-        pass  # a user without an entry, as in a container, has no name to give away
-    return {name: kind for name, kind in names.items() if len(name) >= _SHORTEST_NAME and name.lower() not in _COMMON}
-
-
 class Scanner:
     """Searches bytes for a watchlist; the patterns are compiled once."""
 
@@ -170,18 +129,8 @@ class Scanner:
         self._sites: dict[bytes, tuple[bytes, ...]] = {}
         for site, code in watch.people:
             self._sites[code] = (*self._sites.get(code, ()), site)
-        roots = _ROOTS | {folder.name for folder in Path("/").iterdir() if folder.name.isidentifier()}
-        alternatives = "|".join(sorted(roots, key=len, reverse=True)).encode()
-        self._path = re.compile(rb"(?<![A-Za-z0-9_.~)-])/(?:" + alternatives + rb")/+[A-Za-z0-9_.-]")
-        words = b"|".join(map(re.escape, sorted(watch.words, key=len, reverse=True)))
-        self._words = re.compile(rb"(?<![A-Za-z0-9])(?:" + words + rb")(?![A-Za-z0-9])") if words else None
-        names = {socket.gethostname(), getpass.getuser()} - {""}
-        labelled = b"|".join(re.escape(name.encode()) for name in sorted(names))
-        self._labelled = re.compile(
-            rb"(?i)(?:host(?:[ _]?name)?|node|machine|user(?:[ _]?name)?|login|owner)[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:"
-            + labelled
-            + rb")(?![A-Za-z0-9])"
-        )
+        self._general = general_patterns()
+        self._words = words_pattern(watch.words)
 
     def file(self, path: Path, place: str) -> Iterator[Leak]:
         """Yield the leaks in a file's content."""
@@ -197,7 +146,7 @@ class Scanner:
             return
         yield from self._codes(part)
         if self.watch.general:
-            yield from self._general(part)
+            yield from self._of_machines(part)
 
     def holds(self, data: bytes) -> bool:
         """Whether a piece of text holds a code or a person of the watchlist."""
@@ -228,23 +177,21 @@ class Scanner:
                 if before.endswith(self._sites.get(code, ())):
                     yield self._leak(part.place, start, "library name", code)
 
-    def _general(self, part: Part) -> Iterator[Leak]:
+    def _of_machines(self, part: Part) -> Iterator[Leak]:
         data, place = part.data, part.place
         text = _is_text(data)
-        patterns = [(self._path, "path"), (_WINDOWS, "path"), (_DATE, "date"), (_LIBRARY_LIKE, "library name")]
-        if text:
-            patterns += [(_HOME, "path"), (self._labelled, "host or user name")]
-        for pattern, kind in patterns:
-            for match in pattern.finditer(data):
-                if pattern is _LIBRARY_LIKE and match[0][-9:] in self._known:
-                    continue  # told as a code
-                yield self._leak(place, match.start(), kind, match[0])
-        for match in self._words.finditer(data) if self._words else ():
-            yield self._leak(place, match.start(), self.watch.words[match[0]], match[0])
-        for match in _EMAIL_DOMAIN.finditer(data):
-            local = _EMAIL_LOCAL.search(data[max(0, match.start() - 64) : match.start()])
-            if local and (text or len(local[0]) + len(match[0]) >= _BINARY_EMAIL):
-                yield self._leak(place, match.start() - len(local[0]), "e-mail", local[0])
+        for kind, regex, needs, text_only in self._general:
+            if (text or not text_only) and any(need in data for need in needs):
+                for match in regex.finditer(data):
+                    yield self._leak(place, match.start(), kind, match[0])
+        for match in _LIBRARY_LIKE.finditer(data):
+            if match[0][-9:] not in self._known:  # else told as a code
+                yield self._leak(place, match.start(), "library name", match[0])
+        if any(word in data for word in self.watch.words):
+            for match in self._words.finditer(data):
+                yield self._leak(place, match.start(), self.watch.words[match[0]], match[0])
+        for start, local in find_addresses(data, text=text):
+            yield self._leak(place, start, "e-mail", local)
 
 
 def _is_text(data: bytes) -> bool:

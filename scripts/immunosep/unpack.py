@@ -36,6 +36,8 @@ _CLOSED: Final = {
     b"ARROW1": "Arrow",
 }
 _DATA_URI: Final = re.compile(rb";base64,([A-Za-z0-9+/\s]{16,}={0,2})")
+# UTF-16 and UTF-32 of either byte order, as their ASCII letters look.
+_WIDE: Final = re.compile(rb"[ -~](?:\x00[ -~]){5}|[ -~](?:\x00{3}[ -~]){5}")
 _ENTITY: Final = re.compile(rb"&#(?:x[0-9A-Fa-f]{1,6}|[0-9]{1,7});")
 _UNICODE: Final = re.compile(rb"\\u00([0-9A-Fa-f]{2})")
 _PERCENT: Final = re.compile(rb"%([2-7][0-9A-Fa-f])")
@@ -113,7 +115,7 @@ def parts(data: bytes, place: str, depth: int = 0) -> Iterator[Part]:
 
 def _spelt_out(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield readings of the bytes in which escaped characters stand as themselves."""
-    if b"\x00" in data:
+    if b"\x00" in data and _WIDE.search(data):
         yield "wide characters", data.replace(b"\x00", b"")
     text = data
     if b"&#" in text:
