@@ -7,16 +7,8 @@ summarise_task, freeze_model; where asked for, permute_task (one job per permuta
 results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
 """
 
-from immunosep.tombstones import epoch as data_epoch, withdrawals
-
 REPEATS = range(1, config["biomarkers"]["cv"]["repeats"] + 1)
 PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
-
-
-def kept_folds(wildcards):
-    """Return the folds that a task keeps since somebody withdrew, if there are any."""
-    path = withdrawals(config).folds / f"{wildcards.task}.tsv"
-    return str(path) if path.is_file() else []
 
 
 rule split_folds:
@@ -52,6 +44,7 @@ rule evaluate_repeat:
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
+        classification=measured_definers,
     output:
         predictions=temp("results/biomarkers/{task}/repeats/{repeat}.tsv"),
     log:
@@ -115,6 +108,7 @@ rule freeze_model:
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
         performance="results/biomarkers/{task}/performance.tsv",
+        classification=measured_definers,
     output:
         model="results/biomarkers/{task}/model.skops",
         card="results/biomarkers/{task}/model_card.md",
@@ -143,6 +137,7 @@ rule permute_task:
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
+        classification=measured_definers,
     output:
         performance=temp("results/biomarkers/{task}/permutations/{repeat}.tsv"),
     log:

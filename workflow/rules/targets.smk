@@ -14,6 +14,8 @@ SHOWN = {
     "layer_pca": ("2 Quality", "Principal components, {modality}"),
     "mofa_variance": ("3 Integration", "MOFA: variance explained"),
     "factor_associations": ("3 Integration", "What the MOFA factors follow"),
+    "mofa_stability": ("3 Integration", "MOFA: which factors come back"),
+    "factor_trajectories": ("3 Integration", "Courses of the factors over the visits"),
     "roc": ("4 Biomarkers", "Discrimination, {task}"),
     "calibration": ("4 Biomarkers", "Calibration, {task}"),
     "survival": ("5 Trial", "Survival by arm"),
@@ -85,7 +87,21 @@ def panel_choices(wildcards):
     return {**choices, "biomarkers": {**choices["biomarkers"], **own}}
 
 
+def kept_folds(wildcards):
+    """Return the folds that a task keeps since somebody withdrew, if there are any."""
+    path = withdrawals(config).folds / f"{wildcards.task}.tsv"
+    return str(path) if path.is_file() else []
+
+
+def measured_definers(wildcards):
+    """Return the sealed table of ferritin and HLA-DR for a task that leaves out what goes with them."""
+    wanted = config["biomarkers"]["tasks"][wildcards.task]["feature_sets"]
+    strict = "no_definers_strict" in wanted and OWN_LABELS and SEES_ENDOTYPE
+    return config["sealed"]["classification"] if strict else []
+
+
 SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE
+FOLLOWS_VISITS = config["integration"]["mefisto"]["enabled"]
 # Label columns that may colour a figure: the endotype, or the targets of another cohort.
 TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
 OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
@@ -106,7 +122,8 @@ def shown(path, caption):
 
 def all_figures():
     """List the figures of this run, given its layers, its role and its tasks."""
-    stems = ["05_mofa_variance", "06_factor_associations"]
+    stems = ["05_mofa_variance", "06_factor_associations", "13_mofa_stability"]
+    stems += ["14_factor_trajectories"] if FOLLOWS_VISITS else []
     stems += [f"04_pca_{modality}" for modality in modalities()]
     stems += [f"07_roc_{task}" for task in tasks()]
     stems += [f"08_calibration_{task}" for task in tasks()]
@@ -129,6 +146,8 @@ def all_results():
     targets = [
         "results/integration/multiomics.h5mu",
         "results/integration/associations.tsv",
+        "results/integration/enrichment.tsv",
+        "results/integration/mixed_models.tsv",
     ]
     if RAW_LAYERS:
         targets += ["results/qc/verdicts.tsv", "results/qc/multiqc.html"]
