@@ -61,10 +61,15 @@ DEMO_JOBS = {
     "fit_mofa_start": 2,
     "choose_mofa": 1,
     "associate_factors": 1,
+    "enrich_weights": 1,
+    "model_factors": 1,
+    "trace_trajectories": 1,
     "split_folds": 2,
     "evaluate_repeat": 4,
     "summarise_task": 2,
     "freeze_model": 2,
+    "evaluate_panel": 4,
+    "choose_panel": 2,
     # report
     "plot_availability": 1,
     "plot_missingness": 1,
@@ -73,6 +78,8 @@ DEMO_JOBS = {
     "plot_layer_pca": 6,
     "plot_mofa_variance": 1,
     "plot_factor_associations": 1,
+    "plot_mofa_stability": 1,
+    "plot_factor_trajectories": 1,
     "plot_roc": 2,
     "plot_calibration": 2,
     "all": 1,
@@ -156,6 +163,16 @@ def test_a_dry_run_with_shuffled_labels_has_every_station(design):
     assert jobs["freeze_model"] == 2
 
 
+def test_trajectories_are_optional_and_every_start_is_a_job(design):
+    config = overlay(design, "starts.yaml", integration={"starts": 4, "mefisto": {"enabled": False}})
+    jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
+    assert differing(jobs) == {
+        "fit_mofa_start": (4, 2),
+        "trace_trajectories": (0, 1),
+        "plot_factor_trajectories": (0, 1),
+    }
+
+
 def test_a_layer_that_is_switched_off(design):
     config = overlay(design, "no_atac.yaml", layers={"atac": {"enabled": False}})
     jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
@@ -202,6 +219,11 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
         "all",
         "assemble_layers",
         "associate_factors",
+        "enrich_weights",
+        "model_factors",
+        "trace_trajectories",
+        "plot_mofa_stability",
+        "plot_factor_trajectories",
         "evaluate_repeat",
         "fit_mofa_start",
         "choose_mofa",

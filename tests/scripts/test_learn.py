@@ -21,6 +21,16 @@ INTEGRATION = {
     "convergence": "fast",
     "drop_r2": 0.01,
 }
+MEFISTO = {
+    "factors": 2,
+    "max_features": 40,
+    "max_observations": 30,
+    "min_features": 15,
+    "min_visits": 3,
+    "min_participants": 5,
+    "iterations": 40,
+    "drop_r2": 0.01,
+}
 BIOMARKERS = {
     "tasks": {"endotype": {"target": "endotype", "days": [1], "comparators": ["clinical", "layers", "late_fusion"]}},
     "clinical": {"endotype": ["age_years"]},
@@ -28,6 +38,8 @@ BIOMARKERS = {
     "max_features": 40,
     "selected_features": [10],
     "penalty": [0.1],
+    "l1_ratio": [0.0],
+    "trees": 5,
     "factors": 2,
     "bootstrap": 20,
     "min_per_class": 8,
@@ -62,6 +74,8 @@ def write_inputs(folder):
     write_table(pd.DataFrame({"participant": persons, "site": "GR01", "endotype": endotype}), folder / "labels.tsv")
     people = {"site": "GR01", "participant_code": [p[5:] for p in persons], "age_years": np.arange(40, 60)}
     write_table(pd.DataFrame(people), folder / "participants.tsv")
+    genes = {"gene_set": "S", "direction": "up", "symbol": [f"rna{index}" for index in range(10)]}
+    write_table(pd.DataFrame(genes), folder / "gene_sets.tsv")
 
 
 def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restored_logging):
@@ -99,10 +113,26 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     kinds = read_table(tmp_path / "associations.tsv").groupby("kind")["variable"].agg(set).to_dict()
     assert kinds == {"clinical": {"age_years"}, "label": {"endotype"}}
 
+    run(
+        "integration/enrich_weights",
+        {"joined": "m.h5mu", "model": "mofa.hdf5", "gene_sets": "gene_sets.tsv"},
+        {"enrichment": "enrichment.tsv"},
+    )
+    one = {"joined": "m.h5mu", "factors": "factors.tsv"}
+    run("integration/model_factors", one, {"models": "models.tsv"}, group="endotype")
+    traced = {"trajectories": "trajectories.tsv", "summary": "mefisto.tsv"}
+    run("integration/trace_trajectories", one, traced, settings=MEFISTO, seed=1)
+    assert read_table(tmp_path / "mefisto.tsv")["reason"][0].startswith("0 of 20 participants have 3 visits or more")
+    drawn = {"stability": "stability.tsv", "summary": "summary.tsv"}
+    run("integration/plot_mofa_stability", drawn, {"table": "13.tsv", "svg": "13.svg"})
+    traced["labels"] = "labels.tsv"
+    places = {"table": "14.tsv", "svg": "14.svg"}
+    run("integration/plot_factor_trajectories", traced, places, column="endotype", min_group=5)
+
     choices = {"biomarkers": BIOMARKERS, "integration": INTEGRATION, "filters": {}, "seed": 1}
     shared = {"modalities": ["rna", "proteome"], "choices": choices}
     few = {"biomarkers": BIOMARKERS, "seed": 1}
-    source = {"matrices": ["rna.h5ad", "proteome.h5ad"], "folds": "folds.tsv"}
+    source = {"matrices": ["rna.h5ad", "proteome.h5ad"], "folds": "folds.tsv", "classification": []}
     source |= {"labels": "labels.tsv", "participants": "participants.tsv"}
     run("biomarkers/split_folds", {"labels": "labels.tsv", "kept": []}, {"folds": "folds.tsv"}, **few)
     run("biomarkers/evaluate_repeat", source, {"predictions": "one.tsv"}, **shared)

@@ -6,7 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from immunosep.figures import availability, embedding, factors, labels, missingness, performance, qc
+from immunosep.figures import availability, embedding, factors, labels, missingness, performance, qc, trajectories
 from immunosep.missingness import assess_missingness
 
 PARTICIPANTS = [f"GR{1 + index % 3:02d}-{(index + 1) * 1234567:09d}" for index in range(24)]
@@ -114,15 +114,41 @@ def factor_table() -> pd.DataFrame:
 
 def association_table() -> pd.DataFrame:
     rows = [
-        ("label", "endotype", "factor1", "kruskal", 60, 0.64, 1e-6),
-        ("label", "endotype", "factor2", "kruskal", 60, 0.01, 0.5),
-        ("label", "mean_sofa_d9", "factor1", "spearman", 60, -0.5, 0.001),
-        ("label", "mean_sofa_d9", "factor2", "spearman", 60, 0.1, 0.4),
-        ("technical", "rna:qc_mapped_fraction", "factor1", "spearman", 55, 0.2, 0.2),
-        ("technical", "rna:qc_mapped_fraction", "factor2", "spearman", 55, 0.9, 1e-9),
+        ("label", "endotype", "factor1", "kruskal", 60, 0.64, 1e-6, ""),
+        ("label", "endotype", "factor2", "kruskal", 60, 0.01, 0.5, ""),
+        ("label", "mean_sofa_d9", "factor1", "spearman", 60, -0.5, 0.001, ""),
+        ("label", "mean_sofa_d9", "factor2", "spearman", 60, 0.1, 0.4, ""),
+        ("technical", "rna:qc_mapped_fraction", "factor1", "spearman", 55, 0.2, 0.2, ""),
+        ("technical", "rna:qc_mapped_fraction", "factor2", "spearman", 55, 0.9, 1e-9, "quality"),
     ]
-    header = ["kind", "variable", "factor", "test", "n", "effect", "q_value"]
+    header = ["kind", "variable", "factor", "test", "n", "effect", "q_value", "flag"]
     return pd.DataFrame(rows, columns=header).astype(str)
+
+
+def stability_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two factors in two other starts, and the line on each: the second factor is technical."""
+    rows = [("factor1", 2, 0.99, 0.98), ("factor1", 3, 0.97, 0.95), ("factor2", 2, 0.4, 0.3), ("factor2", 3, 0.6, 0.5)]
+    stability = pd.DataFrame(rows, columns=["factor", "start", "r", "r_weights"]).astype(str)
+    summary = pd.DataFrame(
+        [("factor1", "2", "0.98", ""), ("factor2", "0", "0.5", "quality")],
+        columns=["factor", "recovered", "stability", "flag"],
+    )
+    return stability, summary
+
+
+def trajectory_tables(participants=PARTICIPANTS) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One factor; everybody has days 1 and 4, the first two participants day 7 too."""
+    rows = [
+        (name, day, "yes", "mefisto1", float(index), 0.5)
+        for index, name in enumerate(participants)
+        for day in ((1, 4, 7) if index < 2 else (1, 4))
+    ]
+    header = ["participant", "visit_day", "observed", "factor", "mean", "sd"]
+    summary = pd.DataFrame(
+        [("done", "", "mefisto1", "factor2", "-0.9", "0.75")],
+        columns=["status", "reason", "factor", "mofa_factor", "r", "smooth"],
+    )
+    return pd.DataFrame(rows, columns=header).astype(str), summary
 
 
 THRESHOLDS = {
@@ -164,6 +190,10 @@ def every_figure(rng) -> dict[str, tuple]:
         ),
         "05_mofa_variance": factors.tabulate_variance(variance_table(), factor_table()),
         "06_factor_associations": factors.tabulate_associations(association_table(), top=5),
+        "13_mofa_stability": factors.tabulate_stability(*stability_tables()),
+        "14_factor_trajectories": trajectories.tabulate_trajectories(
+            *trajectory_tables(), label_table(), column="endotype", min_group=5
+        ),
         "07_roc_endotype": performance.tabulate_roc(curves, results, scores, rounds=50, seed=1),
         "08_calibration_endotype": performance.tabulate_calibration(curves, results, min_bin=10),
     }
@@ -175,6 +205,8 @@ def every_figure(rng) -> dict[str, tuple]:
         "04": lambda table: embedding.plot_pca(table, layer="rna"),
         "05": factors.plot_variance,
         "06": factors.plot_associations,
+        "13": factors.plot_stability,
+        "14": trajectories.plot_trajectories,
         "07": lambda table: performance.plot_roc(table, task="endotype"),
         "08": lambda table: performance.plot_calibration(table, task="endotype"),
     }

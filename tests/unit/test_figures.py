@@ -56,7 +56,7 @@ def test_same_tables_give_same_bytes_and_name_nobody(tmp_path):
             style.save_figure(figure, table, tmp_path / attempt / stem)
         files = sorted((tmp_path / attempt).iterdir())
         assert {path.suffix for path in files} == {".pdf", ".svg", ".png", ".tsv"}
-        assert len(files) == 9 * len(ENDINGS)
+        assert len(files) == 11 * len(ENDINGS)
         digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
     assert digests[0] == digests[1]
     codes = [name[5:].encode() for name in PARTICIPANTS]

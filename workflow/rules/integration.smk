@@ -2,8 +2,8 @@
 
 Needs the matrix of each layer (`modalities()`) and results/labels/labels.tsv. Steps: assemble_layers (one MuData),
 fit_mofa_start (factors from one random start), choose_mofa (the best start, its tables, the stability of its factors),
-associate_factors (technical, clinical and label variables), enrich_weights (gene sets), model_factors (mixed models over
-the visits), trace_trajectories (MEFISTO). Makes results/integration/.
+associate_factors (technical, clinical and label variables), enrich_weights (gene sets), plot_mofa_stability. Makes
+results/integration/{multiomics.h5mu,mofa.hdf5} and the tables of the factors; trajectories.smk follows them over the visits.
 """
 
 STARTS = list(range(1, config["integration"]["starts"] + 1))
@@ -162,56 +162,24 @@ rule enrich_weights:
         "../../scripts/integration/enrich_weights.py"
 
 
-rule model_factors:
-    """A linear mixed model of every factor over the visits, by endotype where the role sees it."""
+rule plot_mofa_stability:
+    """How closely each factor comes back in the other random starts."""
     input:
-        joined="results/integration/multiomics.h5mu",
-        factors="results/integration/factors.tsv",
+        stability="results/integration/stability.tsv",
+        summary="results/integration/factor_summary.tsv",
     output:
-        models="results/integration/mixed_models.tsv",
+        multiext("results/figures/13_mofa_stability", ".pdf", ".png"),
+        svg=shown("results/figures/13_mofa_stability.svg", "mofa_stability"),
+        table=shown("results/figures/13_mofa_stability.tsv", "mofa_stability"),
     log:
-        "logs/integration/model_factors.log",
+        "logs/integration/plot_mofa_stability.log",
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=scaled_mem_mb(1000, 20),
-        runtime=30,
+        mem_mb=1000,
+        runtime=10,
     params:
-        code=fingerprint("immunosep.integration.mixed_models"),
-        group="endotype" if SHOWS_ENDOTYPE else None,
+        code=fingerprint("immunosep.figures.factors"),
     script:
-        "../../scripts/integration/model_factors.py"
-
-
-rule trace_trajectories:
-    """MEFISTO with the visit day as covariate, participants told apart; refuses where visits are too few."""
-    input:
-        joined="results/integration/multiomics.h5mu",
-        factors="results/integration/factors.tsv",
-    output:
-        trajectories="results/integration/trajectories.tsv",
-        summary="results/integration/mefisto.tsv",
-    log:
-        "logs/integration/trace_trajectories.log",
-    benchmark:
-        "benchmarks/integration/trace_trajectories.tsv"
-    conda:
-        "../../envs/base.yaml"
-    threads: 1
-    resources:
-        mem_mb=scaled_mem_mb(2000, 20),
-        runtime=120,
-    params:
-        code=fingerprint("immunosep.integration.trajectories"),
-        settings={
-            **{name: MOFA_SETTINGS[name] for name in ("min_features", "drop_r2")},
-            **{
-                name: value
-                for name, value in config["integration"]["mefisto"].items()
-                if name != "enabled"
-            },
-        },
-        seed=config["seed"],
-    script:
-        "../../scripts/integration/trace_trajectories.py"
+        "../../scripts/integration/plot_mofa_stability.py"

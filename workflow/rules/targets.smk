@@ -60,7 +60,7 @@ def task_settings(wildcards):
     own = {
         name: value
         for name, value in section.items()
-        if name not in ("permutations", "bootstrap", "panel")
+        if name not in ("permutations", "bootstrap", "panel", "prevalences")
     }
     return {
         **own,

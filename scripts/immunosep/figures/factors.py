@@ -1,4 +1,4 @@
-"""MOFA factors: what they explain of each layer, and what explains them."""
+"""MOFA factors: what they explain of each layer, what explains them, and whether they come back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from immunosep.figures.style import INK, REPORT_WIDTH, house_styled, layer_title, new_figure, note_figure, title_figure
+from immunosep.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    REPORT_WIDTH,
+    VERMILLION,
+    house_styled,
+    layer_title,
+    new_figure,
+    note_figure,
+    title_figure,
+)
+from immunosep.integration.starts import RECOVERED
 
 TOTAL: Final = "total"
 KINDS: Final = {"label": "Labels", "clinical": "Clinical", "technical": "Technical"}
@@ -93,9 +106,12 @@ def tabulate_associations(associations: pd.DataFrame, *, top: int) -> pd.DataFra
     -------
     DataFrame
         kind, variable, factor, test, n, strength (|rho|, or eta, the correlation ratio; 0 to 1), sign (-1 or 1; 0 for a
-        category), q_value. Kinds in the order of `KINDS`, in each the strongest variable first.
+        category), q_value, flag (of the factor: what it follows of depth, batch, plate, run and quality). Kinds in the
+        order of `KINDS`, in each the strongest variable first.
     """
     table = associations[["kind", "variable", "factor", "test", "n"]].copy()
+    flagged = associations[associations["flag"] != ""].groupby("factor")["flag"].unique()
+    table["flag"] = table["factor"].map(flagged.map(", ".join)).fillna("")
     effect = pd.to_numeric(associations["effect"]).astype(float)
     correlation = table["test"] == "spearman"
     table["strength"] = effect.abs().where(correlation, effect.clip(lower=0).pow(0.5))
@@ -135,13 +151,87 @@ def plot_associations(table: pd.DataFrame) -> Figure:
     for axes, kind in zip(panels, kinds, strict=True):
         image = _draw_kind(axes, table[table["kind"] == kind], factors)
         axes.set_title(KINDS.get(kind, kind), fontsize=9)
-    panels[-1].set_xticks(range(len(factors)), [str(_factor_number(name)) for name in factors])
     panels[-1].set_xlabel("Factor")
+    flags = table.drop_duplicates("factor").set_index("factor")["flag"].reindex(factors)
+    _label_factors(panels[-1], flags)
     bar = figure.colorbar(image, ax=panels, shrink=min(1.0, 6 / sum(sizes)), aspect=15)
     bar.set_label("Strength (|Spearman's ρ|, or η of groups)")
     bar.outline.set_visible(False)
-    title_figure(figure, title, f"N ≤ {table['n'].max()} observations; number: q < {SIGNIFICANT}")
+    warning = "; red factor: technical, see what it follows" if (flags != "").any() else ""
+    title_figure(figure, title, f"N ≤ {table['n'].max()} observations; number: q < {SIGNIFICANT}{warning}")
     return figure
+
+
+def tabulate_stability(stability: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return how closely every factor of the model came back in the other random starts.
+
+    Parameters
+    ----------
+    stability
+        ``results/integration/stability.tsv`` (factor, start, r, r_weights), read as text.
+    summary
+        ``results/integration/factor_summary.tsv`` (factor, recovered, stability, flag), read as text.
+
+    Returns
+    -------
+    DataFrame
+        factor, start, r and r_weights (absolute correlations of scores and of weights), stability (median r of the
+        factor), flag (what of the laboratory it follows). Empty where there was one start.
+    """
+    numbers = ["r", "r_weights", "stability"]
+    table = stability[["factor", "start", "r", "r_weights"]].merge(
+        summary[["factor", "stability", "flag"]], on="factor"
+    )
+    table[numbers] = table[numbers].astype(float)
+    return table
+
+
+@house_styled
+def plot_stability(table: pd.DataFrame) -> Figure:
+    """Draw the correlation of every factor with its nearest in each other start, and the median.
+
+    Parameters
+    ----------
+    table
+        As `tabulate_stability` returns it.
+    """
+    title = "MOFA: which factors come back"
+    if table.empty:
+        return note_figure(title, "One random start: nothing to compare with (integration.starts)")
+    factors = sorted(table["factor"].unique(), key=_factor_number)
+    places = table["factor"].map({name: place for place, name in enumerate(factors)}).to_numpy(dtype=float)
+    turns = table.groupby("factor").cumcount().to_numpy(dtype=float)
+    count = table["start"].nunique()
+    shift = (turns - (count - 1) / 2) * 0.5 / max(count, 2)
+    figure = new_figure(height=3.2)
+    axes = figure.subplots()
+    axes.axhline(RECOVERED, color=GREY, linewidth=0.8, linestyle=":")
+    axes.plot(places + shift, table["r"], "o", color=BLUE, markersize=5, clip_on=False, label="scores")
+    axes.plot(places + shift, table["r_weights"], "D", color=ORANGE, markersize=4, clip_on=False, label="weights")
+    medians = table.drop_duplicates("factor").set_index("factor").reindex(factors)
+    axes.hlines(medians["stability"], np.arange(len(factors)) - 0.35, np.arange(len(factors)) + 0.35, color=INK)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlim(-0.6, len(factors) - 0.4)
+    axes.set_ylabel("Closest factor of another start, |r|")
+    axes.set_xlabel("Factor")
+    _label_factors(axes, medians["flag"])
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    warning = "; red: technical" if (medians["flag"] != "").any() else ""
+    title_figure(figure, title, f"{count} other starts; line: median of the scores{warning}")
+    return figure
+
+
+def _label_factors(axes: Axes, flags: pd.Series) -> None:
+    """Write the numbers of the factors under the axes; a technical one in red, with what it follows."""
+    labels = [
+        f"{_factor_number(str(name))}" + (f"\n{flag.replace(', ', chr(10))}" if flag else "")
+        for name, flag in flags.items()
+    ]
+    axes.set_xticks(range(len(labels)), labels)
+    for text, flag in zip(axes.get_xticklabels(), flags, strict=True):
+        if flag:
+            text.set_color(VERMILLION)
+            text.set_fontweight("bold")
 
 
 def _draw_kind(axes: Axes, rows: pd.DataFrame, factors: list[str]) -> AxesImage:

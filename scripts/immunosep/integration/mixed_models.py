@@ -59,7 +59,7 @@ def model_factors(scores: pd.DataFrame, days: Array, participants: pd.Series, gr
         {"day": np.asarray(days, dtype=np.float64), "participant": participants.astype(str).to_numpy()},
         index=scores.index,
     )
-    frame["group"] = "" if groups is None else groups.fillna("").astype(str).to_numpy()
+    frame["group"] = "" if groups is None else groups.astype(object).fillna("").astype(str).to_numpy()
     frame = frame[frame["day"] >= 0]
     compared = _compared(frame)
     rows: list[dict[str, object]] = []
