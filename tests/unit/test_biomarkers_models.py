@@ -13,10 +13,9 @@ from immunosep.biomarkers.estimators import (
     TopVariance,
     by_participant,
     calibrate,
-    classifier_pipeline,
     log_loss,
+    preparing_pipeline,
     row_weights,
-    tune,
     weighted_mean,
 )
 from immunosep.biomarkers.evaluate import performance_table
@@ -25,6 +24,7 @@ from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predi
 from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.splits import outer_folds
 from immunosep.biomarkers.tasks import Task
+from immunosep.biomarkers.tuning import prepare, tune_logistic
 from immunosep.errors import InputError
 from immunosep.integration.assemble import to_observations
 
@@ -90,16 +90,8 @@ def test_noise_with_four_visits_gives_chance_and_row_wise_folds_would_not():
     # The same classifier, told that every row is a person of its own, recognises people.
     rna = blocks["rna"]
     target = (classes.loc[rna.participants.tolist()] == "MALS").astype(int).to_numpy()
-    leaking = tune(
-        classifier_pipeline(MeasuredValues(), 200, select=True),
-        rna.values,
-        target,
-        rna.observations,
-        selected=(100,),
-        penalty=(1.0,),
-        folds=4,
-        seed=1,
-    )
+    rows = prepare(preparing_pipeline(MeasuredValues(), 200), rna.values, target, rna.observations, folds=4, seed=1)
+    leaking = tune_logistic(rows, selected=(100,), penalty=(1.0,))
     assert leaking.inner_auroc > 0.9
 
 

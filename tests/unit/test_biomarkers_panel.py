@@ -74,6 +74,8 @@ BIOMARKERS = {
     "max_features": 60,
     "selected_features": [10],
     "penalty": [0.1],
+    "l1_ratio": [0.0],
+    "trees": 5,
     "factors": 3,
     "bootstrap": 100,
     "min_per_class": 8,

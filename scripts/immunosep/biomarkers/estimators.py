@@ -1,31 +1,23 @@
-"""One classifier for every block of predictors: choose and prepare, penalised logistic regression, calibrate.
+"""The parts of a classifier: choice of features, preparation, calibrated log odds, late fusion.
 
-Every step that learns sits in one scikit-learn pipeline. The number of features and the penalty are chosen by inner
-folds of whole participants; the same inner folds give out-of-fold log odds, from which the calibration and the weights
-of the late fusion are learned.
+Every step that learns sits in one scikit-learn pipeline per model; `tuning` fits them.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.feature_selection import SelectKBest, SelectorMixin, f_classif
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_selection import SelectKBest, SelectorMixin
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from immunosep.biomarkers.preparation import Preparation
-from immunosep.biomarkers.splits import grouped_folds
 from immunosep.integration.mofa import most_variable
-
-logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
@@ -67,10 +59,30 @@ class TopVariance(SelectorMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def classifier_pipeline(preparation: Preparation, max_features: int | None, *, select: bool) -> Pipeline:
-    """Return an unfitted pipeline, from what was measured to a logistic regression.
+class SelectWithGaps(SelectKBest):
+    """Univariate choice by F value, in which a gap counts as zero, the training mean of a scaled feature."""
 
-    Its steps: the layer's own filter and scale, variance filter, median imputation, scaling, univariate choice, model.
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "SelectWithGaps":
+        """Score the columns."""
+        matrix = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        names = getattr(self, "feature_names_in_", None)
+        super().fit(np.where(np.isnan(matrix), 0.0, matrix), y)
+        if names is not None:
+            self.feature_names_in_ = names
+        return self
+
+    def __sklearn_tags__(self):  # type: ignore[no-untyped-def]
+        """Tell scikit-learn that missing values are welcome, and sparse matrices are not."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = False
+        return tags
+
+
+def preparing_pipeline(preparation: Preparation, max_features: int | None) -> Pipeline:
+    """Return the unfitted head of a block's models: own filter and scale, variance filter, imputation, scaling.
+
+    It knows no labels, so one fit serves every model of a training set.
 
     Parameters
     ----------
@@ -78,8 +90,6 @@ def classifier_pipeline(preparation: Preparation, max_features: int | None, *, s
         First step.
     max_features
         Limit of the variance filter; None for none.
-    select
-        Whether features are chosen by their F value; not for a handful of clinical values or factors.
     """
     return Pipeline(
         [
@@ -87,8 +97,6 @@ def classifier_pipeline(preparation: Preparation, max_features: int | None, *, s
             ("variance", TopVariance(max_features)),
             ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
             ("scale", StandardScaler()),
-            ("select", SelectKBest(f_classif) if select else "passthrough"),
-            ("model", LogisticRegression(max_iter=2000)),
         ]
     )
 
@@ -130,7 +138,7 @@ class Tuned:
     inner_auroc
         AUROC of `inner`.
     parameters
-        Chosen number of features and penalty.
+        What the inner folds chose.
     """
 
     pipeline: Pipeline
@@ -143,95 +151,6 @@ class Tuned:
         """Return calibrated log odds less the prior, one per participant: the mean over the participant's rows."""
         raw = by_participant(self.pipeline.decision_function(values), participants)
         return pd.Series(self.calibration(raw.to_numpy()) - self.calibration.prior, index=raw.index)
-
-
-def tune(
-    pipeline: Pipeline,
-    values: Array,
-    labels: NDArray[np.integer],
-    participants: NDArray[np.str_],
-    *,
-    selected: Sequence[int],
-    penalty: Sequence[float],
-    folds: int,
-    seed: int,
-    fit_params: Mapping[str, NDArray] | None = None,
-) -> Tuned:
-    """Choose the parameters of a pipeline by grouped inner folds, fit it, and calibrate it.
-
-    The preparation of an inner fold is fitted once and serves every candidate. Candidates are compared by log loss per
-    participant; ties go to the smaller model.
-
-    Parameters
-    ----------
-    pipeline
-        From `classifier_pipeline`.
-    values, labels, participants
-        Training rows only.
-    selected
-        Candidate numbers of features; ignored where the pipeline does not select.
-    penalty
-        Candidates for C.
-    folds, seed
-        Inner folds.
-    fit_params
-        Per row, what the preparation's `fit` is given beside the values.
-
-    Raises
-    ------
-    ValueError
-        If a class has fewer than two participants.
-    """
-    selects = pipeline.named_steps["select"] != "passthrough"
-    numbers = sorted(set(selected)) if selects else [0]
-    candidates = [(number, c) for number in numbers for c in sorted(set(penalty))]
-    oof = np.zeros((len(candidates), labels.size))
-    weights = row_weights(participants)
-    at = pipeline_index(pipeline, "select")
-    given = {f"prepare__{name}": rows for name, rows in (fit_params or {}).items()}
-    for train, valid in grouped_folds(participants, labels, folds=folds, seed=seed):
-        head = clone(pipeline[:at])
-        inside = head.fit_transform(values[train], labels[train], **{name: rows[train] for name, rows in given.items()})
-        outside = head.transform(values[valid])
-        for number in numbers:
-            rest = candidate(pipeline[at:], number, inside.shape[1])
-            chosen = rest["select"].fit(inside, labels[train]) if selects else None
-            a, b = (chosen.transform(inside), chosen.transform(outside)) if chosen is not None else (inside, outside)
-            for index, (other, c) in enumerate(candidates):
-                if other == number:
-                    model = clone(rest["model"]).set_params(C=c).fit(a, labels[train], sample_weight=weights[train])
-                    oof[index, valid] = model.decision_function(b)
-    person_labels = by_participant(labels, participants).round().astype(int)
-    persons = [by_participant(row, participants) for row in oof]
-    losses = [log_loss(person.to_numpy(), person_labels.to_numpy()) for person in persons]
-    best = int(np.argmin(np.round(losses, 9)))
-    number, c = candidates[best]
-    head = clone(pipeline[:at])
-    inside = head.fit_transform(values, labels, **given)
-    rest = candidate(pipeline[at:], number, inside.shape[1]).set_params(model__C=c)
-    rest.fit(inside, labels, model__sample_weight=weights)
-    calibration = calibrate(persons[best].to_numpy(), person_labels.to_numpy())
-    inner = pd.Series(calibration(persons[best].to_numpy()) - calibration.prior, index=persons[best].index)
-    return Tuned(
-        pipeline=Pipeline([*head.steps, *rest.steps]),
-        calibration=calibration,
-        inner=inner,
-        inner_auroc=float(roc_auc_score(person_labels, inner)),
-        parameters={"features": float(number), "C": float(c)},
-    )
-
-
-def candidate(pipeline: Pipeline, number: int, available: int) -> Pipeline:
-    """Return an unfitted copy that chooses `number` features, or all that there are."""
-    copy = clone(pipeline)
-    if copy.named_steps["select"] != "passthrough":
-        copy.set_params(select__k=min(number, available))
-    return copy
-
-
-def pipeline_index(pipeline: Pipeline, step: str) -> int:
-    """Return the position of a step."""
-    return [name for name, _ in pipeline.steps].index(step)
 
 
 def calibrate(log_odds: Array, labels: NDArray[np.integer]) -> Calibrated:

@@ -24,6 +24,11 @@ from immunosep.masking import masked_here
 
 logger = logging.getLogger(__name__)
 
+#: Blocks that are no layer.
+NOT_LAYERS = ("clinical", "missingness")
+#: Rank correlation with ferritin or HLA-DR from which a feature is left out of `no_definers_strict`.
+STRICT_CORRELATION = 0.7
+
 
 @dataclass(frozen=True)
 class Predictors:
@@ -45,6 +50,8 @@ class Predictors:
         Unfitted transformer from `values` to predictors; it knows which columns may be used.
     below_lod
         (rows, features): the value lies below the limit of detection. None where no such limit is known.
+    definer_values
+        (rows, k) what defines the endotype as the laboratory measured it, NaN where not; None where it is not known.
     """
 
     name: str
@@ -55,6 +62,7 @@ class Predictors:
     definer: NDArray[np.bool_]
     preparation: Preparation = field(default_factory=MeasuredValues)
     below_lod: NDArray[np.bool_] | None = None
+    definer_values: NDArray[np.float64] | None = None
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -84,15 +92,37 @@ class Predictors:
             observations=self.observations[keep],
             participants=self.participants[keep],
             below_lod=None if self.below_lod is None else self.below_lod[keep],
+            definer_values=None if self.definer_values is None else self.definer_values[keep],
         )
 
     def feature_set(self, name: str) -> "Predictors":
-        """Return the block of a feature set: full, or no_definers. Its columns stay; fewer of them may predict."""
+        """Return the block of a feature set; its columns stay, fewer of them may predict.
+
+        `full`; `no_definers`: without what measures ferritin or HLA-DR; `no_definers_strict`: also without what goes
+        with either of them in these rows, |Spearman's rho| of 0.7 or more, so that it is to be asked of training rows.
+        """
         if name == "full":
             return self
-        if name != "no_definers":
+        if name not in ("no_definers", "no_definers_strict"):
             raise ValueError(f"unknown feature set {name}")
-        return replace(self, preparation=clone(self.preparation).set_params(usable=self.usable & ~self.definer))
+        usable = self.usable & ~self.definer
+        if name == "no_definers_strict" and self.name not in NOT_LAYERS:
+            if self.definer_values is None:
+                raise ValueError(f"{self.name}: no_definers_strict needs the values of the definers")
+            usable &= ~self._follows_definers()
+        return replace(self, preparation=clone(self.preparation).set_params(usable=usable))
+
+    def _follows_definers(self) -> NDArray[np.bool_]:
+        """Flag the columns that go with a definer in these rows, on their own scale."""
+        follows = np.zeros(self.features.size, dtype=bool)
+        if self.definer_values is None or self.empty:
+            return follows
+        fitted = clone(self.preparation).fit(self.values, **self.fit_params)
+        ranks = pd.DataFrame(fitted.transform(self.values)).rank()
+        definers = pd.DataFrame(self.definer_values).rank()
+        rho = np.column_stack([ranks.corrwith(definers[column]) for column in definers])
+        follows[fitted.columns_] = (np.abs(rho) >= STRICT_CORRELATION).any(axis=1)
+        return follows
 
     def prepared(self, fitted: Preparation) -> "Predictors":
         """Return the block on its scale, reduced to the features that a fitted preparation chose."""

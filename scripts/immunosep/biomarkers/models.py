@@ -13,11 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from immunosep.biomarkers.estimators import Fusion, Tuned, classifier_pipeline, fuse, tune
-from immunosep.biomarkers.features import Predictors, stack
+from immunosep.biomarkers.early import Early, fit_early
+from immunosep.biomarkers.estimators import Fusion, Tuned, fuse, preparing_pipeline
+from immunosep.biomarkers.features import NOT_LAYERS, Predictors, stack
 from immunosep.biomarkers.preparation import Preparation
 from immunosep.biomarkers.splits import derive_seed
 from immunosep.biomarkers.tasks import Task
+from immunosep.biomarkers.tuning import Prepared, prepare, tune_boosted, tune_logistic
 from immunosep.integration.mofa import MofaError
 from immunosep.integration.transformer import MofaFactors
 
@@ -25,6 +27,11 @@ logger = logging.getLogger(__name__)
 
 #: Participants per class without which a block gets no model in a fold.
 MIN_CLASS = 3
+#: Comparators that need the model of a block; those of a layer are the default.
+LAYER_USES = {"layers", "late_fusion", "clinical_omics", "early_fusion", "boosting"}
+USES = {"clinical": {"clinical", "clinical_omics"}, "missingness": {"missingness"}}
+#: Models of boosted trees bear the name of what they see after this.
+BOOSTED = "boosting_"
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class Settings:
     iterations: int
     convergence: str
     drop_r2: float
+    l1_ratio: Sequence[float] = (0.0,)
+    trees: int = 50
 
 
 @dataclass
@@ -76,13 +85,19 @@ class Models:
     Attributes
     ----------
     feature_set
-        full or no_definers.
+        full, no_definers or no_definers_strict.
     blocks
-        Classifier per block: clinical and each layer.
+        Logistic regression per block: clinical, missingness and each layer.
     factors, joint
         MOFA of the layers, and the classifier on its factors, or None.
     fusion
         Late fusion over the layers, or None.
+    clinical_omics
+        Late fusion over the layers and the clinical model, or None.
+    early
+        The layers side by side, or None.
+    boosted
+        Boosted trees, by the name of the block that they see: a layer, `mofa`, `early_fusion`.
     """
 
     feature_set: str
@@ -90,6 +105,9 @@ class Models:
     factors: Factors | None = None
     joint: Tuned | None = None
     fusion: Fusion | None = None
+    clinical_omics: Fusion | None = None
+    early: Early | None = None
+    boosted: dict[str, Tuned] = field(default_factory=dict)
 
 
 def fit_factors(
@@ -106,7 +124,7 @@ def fit_factors(
     layers = {
         name: block.rows(participants).feature_set(feature_set)
         for name, block in sorted(blocks.items())
-        if name != "clinical"
+        if name not in NOT_LAYERS
     }
     layers = {name: block for name, block in layers.items() if not block.empty}
     if not layers:
@@ -168,39 +186,81 @@ def fit_models(
     labels = labels.sort_index()
     training = {name: block.rows(labels.index).feature_set(feature_set) for name, block in sorted(blocks.items())}
     wanted = set(task.comparators)
-    models = Models(feature_set)
+    prepared = {}
     for name, block in training.items():
-        clinical = name == "clinical"
-        if not block.empty and wanted & ({"clinical"} if clinical else {"layers", "late_fusion"}):
-            model = _tune_block(block, labels, settings, seed, select=not clinical)
-            if model is not None:
-                models.blocks[name] = model
-    layers = {name: model for name, model in models.blocks.items() if name != "clinical"}
+        if not block.empty and wanted & USES.get(name, LAYER_USES):
+            own = _prepare(block, labels, settings, seed, limit=None if name in NOT_LAYERS else settings.max_features)
+            if own is not None:
+                prepared[name] = own
+    models = Models(feature_set)
+    for name, own in prepared.items():
+        models.blocks[name] = _tune(own, settings, select=name not in NOT_LAYERS)
+    layers = {name: model for name, model in models.blocks.items() if name not in NOT_LAYERS}
     if "late_fusion" in wanted and layers:
         models.fusion = fuse(layers, labels)
+    if "clinical_omics" in wanted and layers and "clinical" in models.blocks:
+        models.clinical_omics = fuse({**layers, "clinical": models.blocks["clinical"]}, labels)
+    own_layers = {name: prepared[name] for name in layers}
+    joined = None
+    if "early_fusion" in wanted and layers:
+        heads = {name: own.head for name, own in own_layers.items()}
+        models.early, joined = fit_early(
+            heads,
+            training,
+            labels,
+            selected=settings.selected_features,
+            penalty=settings.penalty,
+            l1_ratio=settings.l1_ratio,
+            folds=settings.inner_folds,
+            seed=derive_seed(seed, "inner"),
+        )
+    joint = None
     if "mofa" in wanted and factors is not None:
         models.factors = factors
-        models.joint = _tune_block(factors.scores, labels, settings, seed, select=False)
+        joint = _prepare(factors.scores, labels, settings, seed, limit=None)
+        models.joint = None if joint is None else _tune(joint, settings, select=False)
+    if "boosting" in wanted:
+        sources = {**own_layers, "mofa": joint, "early_fusion": joined}
+        models.boosted = {
+            name: tune_boosted(
+                own,
+                selected=None if name == "mofa" else max(settings.selected_features),
+                iterations=settings.trees,
+                seed=derive_seed(seed, "trees"),
+            )
+            for name, own in sources.items()
+            if own is not None
+        }
     return models
 
 
-def _tune_block(block: Predictors, labels: pd.Series, settings: Settings, seed: int, *, select: bool) -> Tuned | None:
-    """Return the tuned classifier of a block, or None where a class is too small."""
+def _prepare(
+    block: Predictors, labels: pd.Series, settings: Settings, seed: int, *, limit: int | None
+) -> Prepared | None:
+    """Return the training rows of a block on their scale, or None where a class is too small."""
     target = labels.loc[block.participants.tolist()].to_numpy()
     persons = pd.Series(target, index=block.participants).groupby(level=0).first()
     if persons.value_counts().reindex([0, 1], fill_value=0).min() < MIN_CLASS:
         logger.info("%s has fewer than %d training participants in a class: no model", block.name, MIN_CLASS)
         return None
-    return tune(
-        classifier_pipeline(block.preparation, settings.max_features if select else None, select=select),
+    return prepare(
+        preparing_pipeline(block.preparation, limit),
         block.values,
         target,
         block.participants,
-        selected=settings.selected_features,
-        penalty=settings.penalty,
         folds=settings.inner_folds,
         seed=derive_seed(seed, "inner"),
         fit_params=block.fit_params,
+    )
+
+
+def _tune(prepared: Prepared, settings: Settings, *, select: bool) -> Tuned:
+    """Return the tuned logistic regression; a handful of clinical values or factors is not chosen among."""
+    return tune_logistic(
+        prepared,
+        selected=settings.selected_features if select else (),
+        penalty=settings.penalty,
+        l1_ratio=settings.l1_ratio,
     )
 
 
@@ -231,35 +291,52 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
         features for MOFA.
     """
     given = {name: block.rows(participants) for name, block in blocks.items()}
-    evidence = {
-        name: model.evidence(given[name].values, given[name].participants)
-        for name, model in models.blocks.items()
-        if name in given and given[name].participants.size
-    }
-    prior = {name: model.calibration.prior for name, model in models.blocks.items()}
-    layers = {name: scores for name, scores in evidence.items() if name != "clinical"}
-    if models.fusion is not None and layers:
-        evidence["late_fusion"] = models.fusion.evidence(layers)
-        prior["late_fusion"] = models.fusion.calibration.prior
-    if models.joint is not None and models.factors is not None:
-        joint = models.factors.joint(given)
-        if joint.participants.size:
-            evidence["mofa"] = _factor_evidence(models.factors, models.joint, joint)
-            prior["mofa"] = models.joint.calibration.prior
+    evidence = _single_blocks(models, given)
+    layers = {name: found for name, found in evidence.items() if name in models.blocks and name not in NOT_LAYERS}
+    scored = {name: (scores, model.calibration.prior) for name, (scores, model) in evidence.items()}
+    for name, fusion in (("late_fusion", models.fusion), ("clinical_omics", models.clinical_omics)):
+        own = {**layers, **({"clinical": evidence["clinical"]} if "clinical" in evidence else {})}
+        own = own if name == "clinical_omics" else layers
+        if fusion is not None and own:
+            fused = fusion.evidence({block: scores for block, (scores, _) in own.items()})
+            scored[name] = (fused, fusion.calibration.prior)
     parts = [
         pd.DataFrame(
             {
                 "participant": scores.index,
                 "model": name,
                 "feature_set": models.feature_set,
-                "probability": 1 / (1 + np.exp(-(scores.to_numpy() + prior[name]))),
+                "probability": 1 / (1 + np.exp(-(scores.to_numpy() + prior))),
                 "score": scores.to_numpy(),
             }
         )
-        for name, scores in evidence.items()
+        for name, (scores, prior) in scored.items()
     ]
     columns = ["participant", "model", "feature_set", "probability", "score"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _single_blocks(models: Models, given: Mapping[str, Predictors]) -> dict[str, tuple[pd.Series, Tuned]]:
+    """Return the evidence of every model but the late fusions, with the model, by its name."""
+    found: dict[str, tuple[pd.Series, Tuned]] = {}
+    own = [*models.blocks.items(), *((f"{BOOSTED}{name}", model) for name, model in models.boosted.items())]
+    for name, model in own:
+        block = given.get(name.removeprefix(BOOSTED))
+        if block is not None and block.participants.size:
+            found[name] = (model.evidence(block.values, block.participants), model)
+    joint = {"mofa": models.joint, f"{BOOSTED}mofa": models.boosted.get("mofa")}
+    if models.factors is not None:
+        rows = models.factors.joint(given)
+        for name, factor_model in joint.items():
+            if factor_model is not None and rows.participants.size:
+                found[name] = (_factor_evidence(models.factors, factor_model, rows), factor_model)
+    if models.early is not None:
+        rows = models.early.join(given)
+        early = {"early_fusion": models.early.model, f"{BOOSTED}early_fusion": models.boosted.get("early_fusion")}
+        for name, early_model in early.items():
+            if early_model is not None and rows.participants.size:
+                found[name] = (early_model.evidence(rows.values, rows.participants), early_model)
+    return found
 
 
 def _factor_evidence(factors: Factors, model: Tuned, joint: Predictors) -> pd.Series:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
+from immunosep.biomarkers.blocks import definer_table, presence, with_definers
 from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permute_task
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
@@ -40,12 +41,15 @@ class Sources:
         Clinical table of participants, or None.
     folds
         Table of `split_folds`.
+    classification
+        Sealed table with the measured definers of the endotype, for `no_definers_strict`; None for none.
     """
 
     matrices: Mapping[str, PathLike]
     labels: PathLike
     participants: PathLike | None
     folds: PathLike
+    classification: PathLike | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Choices:
             iterations=self.integration["iterations"],
             convergence=self.integration["convergence"],
             drop_r2=self.integration["drop_r2"],
+            l1_ratio=tuple(self.biomarkers["l1_ratio"]),
+            trees=self.biomarkers["trees"],
         )
 
 
@@ -100,7 +106,6 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     labels = read_table(sources.labels)
     classes = class_labels(task, labels)
     keyed = labels.set_index("participant")
-    strata = keyed["site"] if "site" in keyed else pd.Series("all", index=keyed.index)
     layers = {}
     for modality, path in sources.matrices.items():
         layers.update(read_layer(path, modality))
@@ -109,11 +114,30 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:
         blocks["clinical"] = clinical
+    present = classes.index
     if task.population_day > 1 and task.days:
         # The population of a later day is who was sampled on it, for the clinical model as for all others.
         sampled = sampled_on(layers, task.population_day if task.population_day in task.days else task.days[-1])
         blocks = {name: block.rows(sampled) for name, block in blocks.items()}
-    return Inputs(task, classes, strata, blocks, frozen_upstream(layers))
+        present = classes.index.intersection(sampled)
+    if "missingness" in task.comparators:
+        blocks["missingness"] = presence(blocks, present)
+    if "no_definers_strict" in task.feature_sets:
+        sealed = read_clinical(sources.classification, "classification") if sources.classification else None
+        blocks = with_definers(blocks, definer_table(labels, sealed))
+    return Inputs(task, classes, permutation_strata(task, keyed), blocks, frozen_upstream(layers))
+
+
+def permutation_strata(task: Task, labels: pd.DataFrame) -> pd.Series:
+    """Return the groups within which a permutation shuffles: the site, and the endotype where it is not the target.
+
+    What a site or an endotype alone tells of the outcome is then in the permutations too, and no evidence of the omics.
+    """
+    strata = pd.Series("", index=labels.index)
+    for name in ("site", "endotype"):
+        if name in labels and not (name == "endotype" and "endotype" in task.target):
+            strata = strata + "|" + labels[name].astype(str)
+    return strata
 
 
 def sampled_on(layers: Mapping[str, AnnData], day: int) -> list[str]:
@@ -220,6 +244,7 @@ def freeze_model(
         _write_text(f"# Model card: {task_name}\n\nNo model: {note}.\n", card_path)
         return
     inputs = load_inputs(task_name, sources, choices)
+    inputs.blocks.pop("missingness", None)  # tells of the data and is nobody's model
     task, classes = inputs.task, inputs.classes
     settings = choices.settings
     own_seed = derive_seed(choices.seed, "frozen")
