@@ -59,15 +59,18 @@ class Table:
     letters: dict[str, str] = field(default_factory=dict)
 
     def located(self) -> list[Finding]:
-        """Return the findings with sheet and cell address, where the table is one of a workbook."""
-        if not self.sheet:
-            return self.findings
-        return [
-            replace(f, sheet=self.sheet, cell=f"{self.letters[f.column]}{f.row}" if f.column in self.letters else "")
-            if f.row
-            else replace(f, sheet=f.sheet or self.sheet)
-            for f in self.findings
-        ]
+        """Return the findings with site and layer of their row, and sheet and cell where the table is in a workbook."""
+        at = {line: index for index, line in enumerate(self.lines)}
+        return [self._locate(f, at.get(f.row)) for f in self.findings]
+
+    def _locate(self, f: Finding, index: int | None) -> Finding:
+        def said(column: str) -> str:
+            # A cell with a finding is not repeated: it may hold what must not be shown.
+            return self.rows[index].get(column, "") if index is not None and self.good(index, column) else ""
+
+        in_workbook = self.sheet and f.row and f.column in self.letters
+        cell = f"{self.letters[f.column]}{f.row}" if in_workbook else ""
+        return replace(f, sheet=f.sheet or self.sheet, cell=cell, site=said("site"), layer=said("layer"))
 
     def good(self, index: int, *columns: str) -> bool:
         """Whether none of these cells has a finding."""

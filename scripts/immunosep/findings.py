@@ -37,6 +37,8 @@ class Finding:
         Further rows that take part (the other uses of a file, the other lanes of a library).
     sheet, cell
         Worksheet and address (``B7``) where the table is one of a workbook; else empty.
+    site, layer
+        What the row says of itself, where the table has these columns and nothing is wrong with the cells.
     """
 
     code: str
@@ -50,6 +52,8 @@ class Finding:
     others: tuple[int, ...] = ()
     sheet: str = ""
     cell: str = ""
+    site: str = ""
+    layer: str = ""
 
     @property
     def severity(self) -> str:

@@ -51,6 +51,8 @@ _COLUMNS: tuple[tuple[Column, Callable[[Finding], str]], ...] = (
     (Column("row", "Row", "number"), lambda f: str(f.row or "")),
     (Column("cell", "Cell"), lambda f: f.cell),
     (Column("column", "Column"), lambda f: f.column),
+    (Column("site", "Site"), lambda f: f.site),
+    (Column("layer", "Layer"), lambda f: f.layer),
     (Column("value", "Value", code=True), lambda f: f.value),
     (Column("problem", "What is wrong"), lambda f: f.problem),
     (Column("suggestion", "Did you mean", code=True), lambda f: f.suggestion),
@@ -58,7 +60,7 @@ _COLUMNS: tuple[tuple[Column, Callable[[Finding], str]], ...] = (
     (Column("fix", "How to mend"), lambda f: "" if f.fix == CODES[f.code].fix else f.fix),
 )
 # Columns that get a menu above the findings, where there is something to choose.
-_MENUS = ("file", "sheet", "column")
+_MENUS = ("file", "sheet", "column", "site", "layer")
 
 
 def render_page(

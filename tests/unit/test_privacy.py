@@ -202,3 +202,18 @@ def test_no_output_shows_a_personal_value(tmp_path, secret):
     assert [f.code for f in findings].count("personal_value") >= 2
     for text in (as_text(findings), json.dumps(as_json(findings)), render_page(findings, {}, [])):
         assert secret not in text
+
+
+def test_site_and_layer_of_a_row_stand_beside_its_findings_unless_they_are_wrong_themselves(tmp_path):
+    trial = Trial(tmp_path).write()
+    trial.manifest[2]["sample_code"] = "12345678"
+    trial.manifest[3] |= {"site": "Anna Schmidt", "visit_day": "x"}
+    _, findings = trial.write_tables().check()
+    said = {(f.code, f.column): (f.site, f.layer) for f in findings}
+    assert said["code_leading_zero", "sample_code"] == ("GR03", "atac")
+    assert said["not_integer", "visit_day"] == ("", "rna")
+    assert "Anna Schmidt" not in {f.site for f in findings}
+    # A clinical table has no layers.
+    trial.participants[0]["sex"] = "x"
+    _, findings = trial.write_tables().check()
+    assert ("GR03", "") in {(f.site, f.layer) for f in findings if f.column == "sex"}
