@@ -123,3 +123,21 @@ def test_the_joint_file_holds_the_features_that_the_cohort_kept_and_the_layer_al
     assert read_h5mu(tmp_path / "m.h5mu").mod["rna"].var_names.tolist() == ["a", "c"]
     assert read_layer(tmp_path / "rna.h5ad", "rna")["rna"].n_vars == 3
     assert read_modality(str(tmp_path / "rna.h5ad"), "rna").var_names.tolist() == ["a", "c"]
+
+
+def test_scales_and_technical_covariates_are_kept_and_missing_layers_stay_absent(tmp_path):
+    names = ["GR01-012345678-D01", "GR02-012345678-D01"]
+    rna = layer(names, batch=["B1", "B2"], plate=["1", "1"], run="R1", qc_read_pairs=[10.0, 20.0])
+    rna.uns["immunosep"] = {"scale": "log2 counts", "schema_version": "1"}
+    rna.write_h5ad(tmp_path / "rna.h5ad")
+    layer(names[:1], "flow").write_h5ad(tmp_path / "flow.h5ad")
+    paths = [tmp_path / "rna.h5ad", tmp_path / "flow.h5ad"]
+    assemble_layers(matrices=paths, modalities=["rna", "flow"], labels_path=None, joined_path=tmp_path / "m.h5mu")
+    data = read_h5mu(tmp_path / "m.h5mu")
+    assert dict(data.uns["immunosep"]["scales"]) == {"rna": "log2 counts", "flow": "as given"}
+    assert data.mod["rna"].uns["immunosep"]["scale"] == "log2 counts"
+    technical = data.mod["rna"].obs[["batch", "plate", "run", "qc_read_pairs"]]
+    assert technical.loc["GR02-012345678-D01"].tolist() == ["B2", "1", "R1", 20.0]
+    assert data.mod["flow"].n_obs == 1
+    assert data.n_obs == 2
+    assert data.obsm["flow"].ravel().tolist() == [True, False]

@@ -5,6 +5,7 @@ import warnings
 import h5py
 import numpy as np
 import pytest
+import skops.io
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -175,6 +176,48 @@ def test_transformer_by_view_equals_the_functions():
     assert again.transform(matrix).tobytes() == model.transform(matrix).tobytes()
 
 
+@pytest.fixture(scope="module")
+def transformer():
+    """A transformer of three views, its data and the view of each column."""
+    views, _ = planted_views(seed=6)
+    names = np.array([name for name, matrix in views.items() for _ in range(matrix.shape[1])])
+    matrix = np.hstack(list(views.values()))
+    return MofaFactors(names.tolist(), n_factors=5, convergence="medium").fit(matrix), matrix, names
+
+
+def test_transformer_gives_mofapy2s_own_factors_of_the_training_samples(transformer):
+    model, matrix, _ = transformer
+    assert np.isnan(matrix).any()
+    assert np.abs(model.transform(matrix) - model.fit_.factors).max() < 1e-3
+
+
+@pytest.mark.parametrize("kept", [("view0",), ("view1", "view2"), ("view0", "view1", "view2"), ()])
+def test_transformer_projects_new_samples_with_any_layers(transformer, kept):
+    """A layer that a sample lacks is missing values; the answer is that of the posterior without the layer."""
+    model, _, names = transformer
+    views, _ = planted_views(seed=7, samples=8)
+    new = np.hstack(list(views.values()))
+    new[:, ~np.isin(names, kept)] = np.nan
+    found = model.transform(new)
+    expected = project(model.fit_, {name: views[name] for name in kept}) if kept else np.zeros_like(found)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    # Each sample alone gives the same, whatever the others lack.
+    np.testing.assert_allclose(np.vstack([model.transform(row[None]) for row in new]), found, rtol=1e-9, atol=1e-12)
+
+
+def test_transformer_survives_skops_with_the_same_output(transformer, tmp_path):
+    model, matrix, _ = transformer
+    skops.io.dump(model, tmp_path / "m.skops")
+    unknown = skops.io.get_untrusted_types(file=tmp_path / "m.skops")
+    assert all(name.startswith("immunosep.") for name in unknown)
+    loaded = skops.io.load(tmp_path / "m.skops", trusted=unknown)
+    assert loaded.transform(matrix).tobytes() == model.transform(matrix).tobytes()
+    assert loaded.get_feature_names_out().tolist() == model.get_feature_names_out().tolist()
+    assert clone(loaded).get_params() == model.get_params()
+
+
+# No check is left out; scikit-learn itself skips the one for other array libraries unless SCIPY_ARRAY_API is set.
+# Thirty iterations: the checks fit the model some hundred times and ask for nothing that more would change.
 @parametrize_with_checks([MofaFactors(n_factors=2, iterations=30, drop_r2=None)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

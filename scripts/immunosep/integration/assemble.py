@@ -117,7 +117,9 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
     Returns
     -------
     MuData
-        `obs_names` sorted; `obs`: `KEYS`, then the label columns, repeated over a participant's visits.
+        `obs_names` sorted; `obs`: `KEYS`, then the label columns, repeated over a participant's visits. A modality
+        keeps its own rows (an observation that it lacks is absent, not filled), its `obs` with batch, plate, run and QC
+        metrics, and its X on the layer's normalised scale, named in `uns["immunosep"]["scales"]`.
 
     Raises
     ------
@@ -147,7 +149,10 @@ def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = No
             joined.obs[column] = (
                 values if pd.api.types.is_numeric_dtype(values) else values.astype(object).fillna("").astype(str)
             )
-    joined.uns["immunosep"] = {"schema_version": "1", "modalities": sorted(modalities)}
+    scales = {
+        name: str(dict(data.uns.get("immunosep", {})).get("scale", "as given")) for name, data in modalities.items()
+    }
+    joined.uns["immunosep"] = {"schema_version": "1", "modalities": sorted(modalities), "scales": scales}
     logger.info("MuData: %d observations, %s", joined.n_obs, {k: v.shape for k, v in joined.mod.items()})
     return joined
 
