@@ -179,7 +179,7 @@ def _draw_at_risk(axes: Axes, table: pd.DataFrame, min_group: int) -> None:
     for row, (arm, style) in enumerate(ARMS.items()):
         for day, count in counts.loc[counts["arm"] == arm, ["day", "value"]].itertuples(index=False):
             text = f"<{min_group}" if np.isnan(count) else f"{count:.0f}"
-            axes.text(day, 1 - row, text, ha="center", va="center", color=style.colour, fontsize=8)
+            axes.text(day, 1 - row, text, ha="center", va="center", color=style.colour, fontsize=6.5)
     axes.set_ylim(-0.6, 1.6)
     axes.set_yticks([])
     for side in ("left", "bottom"):
