@@ -111,6 +111,8 @@ rule choose_mofa:
         runtime=30,
     params:
         code=fingerprint("immunosep.integration.tables"),
+        # The models of the starts are gone when a run is over: this is what tells that they would be others now.
+        starts_of=[MOFA_SETTINGS, config["seed"]],
     script:
         "../../scripts/integration/choose_mofa.py"
 
