@@ -146,7 +146,7 @@ def trajectory_tables(participants=PARTICIPANTS) -> tuple[pd.DataFrame, pd.DataF
     header = ["participant", "visit_day", "observed", "factor", "mean", "sd"]
     summary = pd.DataFrame(
         [("done", "", "mefisto1", "factor2", "-0.9", "0.75")],
-        columns=["status", "reason", "factor", "mofa_factor", "r", "smooth"],
+        columns=["status", "reason", "factor", "mofa_factor", "r", "persistence"],
     )
     return pd.DataFrame(rows, columns=header).astype(str), summary
 

@@ -79,7 +79,7 @@ def test_courses_name_nobody_and_say_what_they_resemble(tmp_path):
     save_figure(figure, table, tmp_path / "14")
     text = (tmp_path / "14.tsv").read_text()
     assert not any(name in text for name in PARTICIPANTS)
-    assert figure.axes[0].get_title(loc="left") == "1: like MOFA factor 2 (|r| 0.90), 75 % smooth"
+    assert figure.axes[0].get_title(loc="left") == "1: like MOFA factor 2 (|r| 0.90), persistence 0.75"
     assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["MALS (N = 8 to 8)", "SII (N = 16 to 16)"]
     assert tick_labels(figure.axes[0]) == ["1", "4"]
 

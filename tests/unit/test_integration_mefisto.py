@@ -59,8 +59,8 @@ def test_the_course_is_told_from_what_changes_at_every_visit(trained):
     drift, jump = correlation.argmax(axis=1)
     assert {drift, jump} == {0, 1}
     assert correlation.max(axis=1).min() > 0.9
-    assert fit.smooth[drift] > 0.8
-    assert fit.smooth[jump] < 0.3
+    assert fit.persistence[drift] > 0.75  # planted: exp(-1 / 18) = 0.95
+    assert fit.persistence[jump] < 0.2
     assert fit.length_scale[drift] > 1
 
 
@@ -149,6 +149,14 @@ def test_whole_participants_with_enough_visits_are_drawn():
     assert few == choose_participants(persons[::-1], min_visits=3, max_observations=8, seed=1)
     assert 1 <= len(few) <= 2
     assert choose_participants(persons, min_visits=6, max_observations=8, seed=1) == []
+
+
+def test_persistence_is_the_prior_correlation_over_a_doubling():
+    days = np.array([7.0, 15.0])
+    numbers = [(2.0, 0.7), (0.3, 1.0), (0.0, 0.0)]
+    fit = MefistoFit(None, *(np.array(column) for column in zip(*numbers, strict=True)))
+    expected = [process_covariance(days, *pair)[0, 1] for pair in numbers]
+    np.testing.assert_allclose(fit.persistence, expected)
 
 
 def test_time_is_in_doublings():

@@ -82,7 +82,7 @@ def test_everybody_has_the_planted_course_also_who_was_not_learned_from(cohort, 
     assert (top["status"], top["participants"], top["observations"]) == ("done", "24", "88")
     assert (top["trained_participants"], top["trained_observations"]) == ("15", "60")
     assert abs(float(top["r"])) > 0.95
-    assert float(top["smooth"]) > 0.7
+    assert float(top["persistence"]) > 0.6
     own = runs[runs["factor"] == "mefisto1"]
     day = own["visit_day"].astype(int).map("{:02d}".format)
     means = pd.Series(own["mean"].astype(float).to_numpy(), index=own["participant"] + "-D" + day)

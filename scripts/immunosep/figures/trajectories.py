@@ -26,7 +26,7 @@ from immunosep.integration.mefisto import time_scale
 ALL: Final = "all participants"
 COLUMNS: Final = 2
 TITLE: Final = "Courses of the factors over the visits"
-DRAWN: Final = ["factor", "mofa_factor", "r", "smooth", "group", "visit_day", "n", "mean", "low", "high", "reason"]
+DRAWN: Final = ["factor", "mofa_factor", "r", "persistence", "group", "visit_day", "n", "mean", "low", "high", "reason"]
 
 
 def tabulate_trajectories(
@@ -50,7 +50,7 @@ def tabulate_trajectories(
     Returns
     -------
     DataFrame
-        factor, mofa_factor (the most similar one), r, smooth (share), group, visit_day, n (participants between whose
+        factor, mofa_factor (the most similar one), r, persistence, group, visit_day, n (participants between whose
         first and last visit the day lies), mean, low, high (95 %: spread between participants and uncertainty of each),
         reason. Where MEFISTO refused: one row with the reason and no course.
     """
@@ -68,7 +68,7 @@ def tabulate_trajectories(
     result = result[result["n"] >= max(min_group, 2)].reset_index()
     half = stats.norm.ppf(0.975) * np.sqrt((result["spread"] + result["noise"]) / result["n"])
     result = result.assign(low=result["mean"] - half, high=result["mean"] + half, reason="")
-    about = summary[["factor", "mofa_factor", "r", "smooth"]].astype({"r": float, "smooth": float})
+    about = summary[["factor", "mofa_factor", "r", "persistence"]].astype({"r": float, "persistence": float})
     return result.merge(about, on="factor")[DRAWN]
 
 
@@ -120,11 +120,8 @@ def _draw_factor(axes: Axes, rows: pd.DataFrame, styles: dict[str, GroupStyle]) 
     number, like = (
         str(first[name]).removeprefix(kind) for name, kind in (("factor", "mefisto"), ("mofa_factor", "factor"))
     )
+    kept = f"persistence {first['persistence']:.2f}"
     axes.set_title(
-        f"{number}: like MOFA factor {like} (|r| {abs(first['r']):.2f}), {first['smooth']:.0%} smooth".replace(
-            "%", " %"
-        ),
-        fontsize=9,
-        fontweight="normal",
+        f"{number}: like MOFA factor {like} (|r| {abs(first['r']):.2f}), {kept}", fontsize=9, fontweight="normal"
     )
     axes.set_ylabel("Factor")

@@ -55,12 +55,19 @@ class MefistoFit:
     length_scale
         Per factor, in units of `time_scale` (K,); 0 where no smooth course was found.
     smooth
-        Per factor the share of its prior variance that is smooth, 0 to 1 (K,); the rest differs from visit to visit.
+        Per factor the share of its prior variance that belongs to the process, 0 to 1 (K,); the rest differs from visit
+        to visit. A process of a length scale far below the distance of two visits is no smooth course: `persistence`.
     """
 
     model: MofaFit
     length_scale: Array
     smooth: Array
+
+    @property
+    def persistence(self) -> Array:
+        """Correlation of a factor with itself one doubling of 1 + day later, as from day 7 to day 15 (K,)."""
+        scale = np.where(self.length_scale > 0, self.length_scale, np.inf)
+        return np.asarray(np.where(self.length_scale > 0, self.smooth * np.exp(-1 / (2 * scale**2)), 0.0))
 
 
 def time_scale(days: Sequence[float] | Array) -> Array:

@@ -32,6 +32,7 @@ SUMMARY = [
     "trained_observations",
     "length_scale",
     "smooth",
+    "persistence",
     "layer",
     "r2",
     "mofa_factor",
@@ -87,7 +88,8 @@ def trace(
     trajectories, summary
         `mefisto.predict_trajectories`; status (`done` or `refused`), reason, factor, participants, observations,
         trained_participants, trained_observations (of these the model was learned), length_scale (in doublings of
-        1 + day), smooth (share of the factor that is a smooth course), layer (where it explains most), r2 (of that
+        1 + day), smooth (share of the factor's variance that the process has), persistence (correlation with itself a
+        doubling of 1 + day later), layer (where it explains most), r2 (of that
         layer, in training), mofa_factor (the most similar one), r. Where the step refuses, no trajectory and one row
         with the reason.
     """
@@ -180,6 +182,7 @@ def _summarise(fit: MefistoFit, trajectories: pd.DataFrame, observed: Observed, 
             "observations": len(observed.days),
             "length_scale": fit.length_scale,
             "smooth": fit.smooth,
+            "persistence": fit.persistence,
             "layer": [fit.model.views[view] for view in top],
             "r2": fit.model.variance_explained[top, factors],
             "mofa_factor": mofa.columns[closest],
