@@ -56,7 +56,7 @@ DEMO_JOBS = {
     "collect_verdicts": 1,
     "assess_missingness": 1,
     "run_multiqc": 1,
-    # integration and biomarkers: two tasks, two repeats
+    # integration and biomarkers: two tasks, two repeats, all countries left out in turn
     "assemble_layers": 1,
     "fit_mofa_start": 2,
     "choose_mofa": 1,
@@ -65,8 +65,9 @@ DEMO_JOBS = {
     "model_factors": 1,
     "trace_trajectories": 1,
     "split_folds": 2,
-    "evaluate_repeat": 4,
+    "evaluate_repeat": 6,
     "summarise_task": 2,
+    "assess_models": 2,
     "freeze_model": 2,
     "evaluate_panel": 4,
     "choose_panel": 2,
@@ -82,6 +83,7 @@ DEMO_JOBS = {
     "plot_factor_trajectories": 1,
     "plot_roc": 2,
     "plot_calibration": 2,
+    "plot_decision_curve": 2,
     "all": 1,
 }
 
@@ -118,11 +120,13 @@ def test_blinded_without_the_sealed_tables(design):
     assert differing(jobs) == {
         "plot_endotype_plane": (0, 1),
         "split_folds": (1, 2),
-        "evaluate_repeat": (2, 4),
+        "evaluate_repeat": (3, 6),
         "summarise_task": (1, 2),
+        "assess_models": (1, 2),
         "freeze_model": (1, 2),
         "plot_roc": (1, 2),
         "plot_calibration": (1, 2),
+        "plot_decision_curve": (1, 2),
     }
 
 
@@ -229,13 +233,17 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
         "choose_mofa",
         "freeze_model",
         "import_labels",
+        "assess_models",
         "plot_calibration",
+        "plot_decision_curve",
         "plot_factor_associations",
         "plot_layer_pca",
         "plot_mofa_variance",
         "plot_roc",
         "split_folds",
         "summarise_task",
+        "evaluate_panel",
+        "choose_panel",
     }
 
 

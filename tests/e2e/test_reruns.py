@@ -27,7 +27,10 @@ AFTER_RNA_TABLE = {
     "trace_trajectories": 1,
     "evaluate_repeat": 2,
     "summarise_task": 2,
+    "assess_models": 2,
     "freeze_model": 2,
+    "evaluate_panel": 2,
+    "choose_panel": 2,
     "plot_availability": 1,
     "plot_missingness": 1,
     "plot_layer_qc": 1,
@@ -38,6 +41,7 @@ AFTER_RNA_TABLE = {
     "plot_factor_trajectories": 1,
     "plot_roc": 2,
     "plot_calibration": 2,
+    "plot_decision_curve": 2,
     "all": 1,
 }
 
