@@ -206,8 +206,10 @@ def plot_stability(table: pd.DataFrame) -> Figure:
     figure = new_figure(height=3.2)
     axes = figure.subplots()
     axes.axhline(RECOVERED, color=GREY, linewidth=0.8, linestyle=":")
-    axes.plot(places + shift, table["r"], "o", color=BLUE, markersize=5, clip_on=False, label="scores")
-    axes.plot(places + shift, table["r_weights"], "D", color=ORANGE, markersize=4, clip_on=False, label="weights")
+    axes.plot(places + shift - 0.04, table["r"], "o", color=BLUE, markersize=5, clip_on=False, label="scores")
+    axes.plot(
+        places + shift + 0.04, table["r_weights"], "D", color=ORANGE, markersize=4, clip_on=False, label="weights"
+    )
     medians = table.drop_duplicates("factor").set_index("factor").reindex(factors)
     axes.hlines(medians["stability"], np.arange(len(factors)) - 0.35, np.arange(len(factors)) + 0.35, color=INK)
     axes.set_ylim(0, 1.02)
@@ -217,7 +219,8 @@ def plot_stability(table: pd.DataFrame) -> Figure:
     _label_factors(axes, medians["flag"])
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     warning = "; red: technical" if (medians["flag"] != "").any() else ""
-    title_figure(figure, title, f"{count} other starts; line: median of the scores{warning}")
+    others = "1 other start" if count == 1 else f"{count} other starts"
+    title_figure(figure, title, f"{others}; line: median of the scores{warning}")
     return figure
 
 

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immunosep.integration.updates import speed_up
 from immunosep.io import PathLike, atomic_path
 
 logger = logging.getLogger(__name__)
@@ -148,6 +149,7 @@ def fit_mofa(
         )
         set_training(model, iterations, convergence, drop_r2, seed)
         model.build()
+        speed_up(model)
         model.run()
         fit = collect(model, mean, scale, ard_factors)
         if save_to is not None:
