@@ -7,7 +7,7 @@ if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
         evaluate_one_repeat(
             task_name=snakemake.wildcards.task,
-            repeat=int(snakemake.wildcards.repeat),
+            repeat=snakemake.wildcards.repeat,
             sources=Sources(
                 dict(zip(snakemake.params.modalities, snakemake.input.matrices, strict=True)),
                 snakemake.input.labels,

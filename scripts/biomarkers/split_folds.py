@@ -12,4 +12,5 @@ if __name__ == "__main__":
             labels_path=snakemake.input.labels,
             kept_path=snakemake.input.kept or None,
             folds_path=snakemake.output.folds,
+            elsewhere_path=snakemake.output.elsewhere,
         )

@@ -114,6 +114,12 @@ OUTPUTS: Final = (
     Output("biomarkers/<task>/model.skops", "cohort", "aggregate", "coefficients, one row per model and feature"),
     Output("biomarkers/<task>/folds.tsv", "cohort", "aggregate", "the digest and the sizes of the folds"),
     Output("biomarkers/<task>/predictions.tsv", "cohort", "keep", "one row per participant"),
+    Output("biomarkers/<task>/decision_curve.tsv", "cohort", "aggregate", "models of classes that are large enough"),
+    Output("biomarkers/<task>/predictive_values.tsv", "cohort", "aggregate", "models of classes that are large enough"),
+    Output("biomarkers/<task>/transfer.tsv", "cohort", "aggregate", "models of classes that are large enough"),
+    Output("biomarkers/<task>/differences.tsv", "cohort", "keep", "may rest on few participants"),
+    Output("biomarkers/<task>/subgroups.tsv", "cohort", "keep", "small groups"),
+    Output("biomarkers/<task>/folds_elsewhere.tsv", "cohort", "keep", "one row per participant"),
     Output("biomarkers/<task>/repeats/", "cohort", "keep", "one row per participant"),
     Output("biomarkers/<task>/permutations/", "cohort", "keep", "parts of the table of permutations"),
     Output("biomarkers/<task>/panel.tsv", "cohort", "share", "one row per marker"),
@@ -150,6 +156,10 @@ OUTPUTS: Final = (
     Output("figures/07_roc_<task>.<name>", "cohort", "aggregate", "whole, where every class is large enough"),
     Output("figures/08_calibration_<task>.tsv", "cohort", "keep", "its numbers are in the table of curves"),
     Output("figures/08_calibration_<task>.<name>", "cohort", "aggregate", "whole, where every class is large enough"),
+    Output("figures/09_decision_curve_<task>.tsv", "cohort", "keep", "its numbers are in the table of decision curves"),
+    Output(
+        "figures/09_decision_curve_<task>.<name>", "cohort", "aggregate", "whole, where every class is large enough"
+    ),
     Output("figures/11_surrogates_<name>.tsv", "cohort", "keep", "its numbers are in the tables of the surrogates"),
     Output("figures/11_surrogates_<name>", "cohort", "share", "about the cohort"),
     Output("figures/12_stepp_<name>.tsv", "cohort", "keep", "its numbers are in the tables of the surrogates"),

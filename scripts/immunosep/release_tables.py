@@ -187,6 +187,9 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "integration/mefisto.tsv": _counted("participants"),
     "biomarkers/<task>/performance.tsv": _performance,
     "biomarkers/<task>/panel_performance.tsv": _performance,
+    "biomarkers/<task>/decision_curve.tsv": _performance,
+    "biomarkers/<task>/predictive_values.tsv": _performance,
+    "biomarkers/<task>/transfer.tsv": _performance,
     "biomarkers/<task>/curves.tsv": _curves,
     "biomarkers/<task>/model_card.md": _whole,
     "biomarkers/<task>/model.skops": _coefficients,
@@ -200,4 +203,5 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "surrogacy/stepp.tsv": _counted("n"),
     "figures/07_roc_<task>.<name>": _whole,
     "figures/08_calibration_<task>.<name>": _whole,
+    "figures/09_decision_curve_<task>.<name>": _whole,
 }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from immunosep.biomarkers.assess import TABLES
 from immunosep.io import read_table, write_table
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -34,7 +35,7 @@ MEFISTO = {
 BIOMARKERS = {
     "tasks": {"endotype": {"target": "endotype", "days": [1], "comparators": ["clinical", "layers", "late_fusion"]}},
     "clinical": {"endotype": ["age_years"]},
-    "cv": {"outer_folds": 2, "repeats": 1, "inner_folds": 2},
+    "cv": {"outer_folds": 2, "repeats": 1, "inner_folds": 2, "also": [], "min_site": 15},
     "max_features": 40,
     "selected_features": [10],
     "penalty": [0.1],
@@ -134,10 +135,19 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     few = {"biomarkers": BIOMARKERS, "seed": 1}
     source = {"matrices": ["rna.h5ad", "proteome.h5ad"], "folds": "folds.tsv", "classification": []}
     source |= {"labels": "labels.tsv", "participants": "participants.tsv"}
-    run("biomarkers/split_folds", {"labels": "labels.tsv", "kept": []}, {"folds": "folds.tsv"}, **few)
+    run(
+        "biomarkers/split_folds",
+        {"labels": "labels.tsv", "kept": []},
+        {"folds": "folds.tsv", "elsewhere": "places.tsv"},
+        **few,
+    )
     run("biomarkers/evaluate_repeat", source, {"predictions": "one.tsv"}, **shared)
     summary = {"predictions": "predictions.tsv", "performance": "performance.tsv", "curves": "curves.tsv"}
     run("biomarkers/summarise_task", {"labels": "labels.tsv", "repeats": ["one.tsv"]}, summary, **few)
+    judged = {"labels": "labels.tsv", "participants": "participants.tsv", "predictions": "predictions.tsv"}
+    worth = {name: f"{name}.tsv" for name in TABLES}
+    settings = {"schemes": [], "prevalences": [0.1], "min_group": 5, "bootstrap": 20, "seed": 1}
+    run("biomarkers/assess_models", judged | {"elsewhere": []}, worth, **settings)
     run(
         "biomarkers/freeze_model",
         {**source, "performance": "performance.tsv"},
@@ -162,7 +172,7 @@ def test_a_users_mistake_ends_a_script_without_traceback(tmp_path, restored_logg
     late = {**BIOMARKERS, "tasks": {"endotype": {**BIOMARKERS["tasks"]["endotype"], "days": [4]}}}
     stub = SimpleNamespace(
         input=Named(labels=str(tmp_path / "labels.tsv"), kept=[]),
-        output=Named(folds=str(tmp_path / "folds.tsv")),
+        output=Named(folds=str(tmp_path / "folds.tsv"), elsewhere=str(tmp_path / "places.tsv")),
         params=Named(biomarkers=late, seed=1),
         wildcards=Named(task="endotype"),
         log=[str(tmp_path / "log")],

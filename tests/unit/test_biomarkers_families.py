@@ -8,14 +8,13 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from immunosep.biomarkers.blocks import definer_table, presence, with_definers
-from immunosep.biomarkers.crossvalidate import evaluate_repeat
+from immunosep.biomarkers.crossvalidate import evaluate_repeat, permutation_strata
 from immunosep.biomarkers.estimators import SelectWithGaps
 from immunosep.biomarkers.evaluate import performance_table
-from immunosep.biomarkers.features import Predictors
+from immunosep.biomarkers.features import Predictors, _correlation
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
 from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.splits import outer_folds
-from immunosep.biomarkers.steps import permutation_strata
 from immunosep.biomarkers.tasks import Task
 from immunosep.biomarkers.tuning import prepare, tune_boosted, tune_logistic
 from immunosep.errors import InputError
@@ -147,6 +146,18 @@ def test_strict_leaves_out_what_goes_with_a_definer_in_the_training_rows(cohort)
     assert np.flatnonzero(~training.feature_set("no_definers_strict").usable).tolist() == [3]
     with pytest.raises(ValueError, match="needs the values"):
         rna.feature_set("no_definers_strict")
+
+
+def test_correlation_over_the_rows_that_both_have():
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame(generator.normal(size=(30, 4)))
+    table.iloc[:5, 1], table[2] = np.nan, 1.0
+    other = table[0] + generator.normal(size=30)
+    other[[3, 20]] = np.nan
+    expected = [table[column].corr(other) for column in (0, 1, 3)]
+    found = _correlation(table.to_numpy(), other.to_numpy())
+    assert found[[0, 1, 3]] == pytest.approx(expected)
+    assert found[2] == 0
 
 
 def test_measured_definers_come_in_one_unit_from_the_sealed_table_or_from_ready_labels():

@@ -70,7 +70,7 @@ def test_gaps_and_constant_features_are_no_obstacle_and_the_seed_decides():
 BIOMARKERS = {
     "tasks": {"endotype": {"target": "endotype", "days": [1], "comparators": ["layers"]}},
     "clinical": {"endotype": []},
-    "cv": {"outer_folds": 3, "repeats": 1, "inner_folds": 3},
+    "cv": {"outer_folds": 3, "repeats": 1, "inner_folds": 3, "also": [], "min_site": 15},
     "max_features": 60,
     "selected_features": [10],
     "penalty": [0.1],
@@ -103,6 +103,7 @@ def run(folder, labels, effect=2.5):
     split_folds(
         task_name="endotype", biomarkers=BIOMARKERS, seed=1, labels_path=folder / "labels.tsv", kept_path=None,
         folds_path=folder / "folds.tsv",
+        elsewhere_path=folder / "folds_elsewhere.tsv",
     )  # fmt: skip
     matrices = {name: folder / f"{name}.h5ad" for name in ("rna", "proteome")}
     sources = Sources(matrices, folder / "labels.tsv", None, folder / "folds.tsv")

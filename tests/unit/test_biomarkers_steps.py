@@ -1,5 +1,7 @@
 """The rules of the stage on a small cohort in files: what is written, twice the same, and nobody in the model."""
 
+from dataclasses import replace
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ import pytest
 import skops.io
 from sklearn.metrics import roc_auc_score
 
+from immunosep.biomarkers.assess import TABLES, assess_models
 from immunosep.biomarkers.frozen import coefficients
 from immunosep.biomarkers.steps import (
     Choices,
@@ -26,7 +29,7 @@ BIOMARKERS = {
         "endotype": {"target": "endotype", "days": [1], "comparators": ["clinical", "layers", "mofa", "late_fusion"]}
     },
     "clinical": {"endotype": ["age_years", "sex"]},
-    "cv": {"outer_folds": 3, "repeats": 2, "inner_folds": 3},
+    "cv": {"outer_folds": 3, "repeats": 2, "inner_folds": 3, "also": ["leave_one_site_group_out"], "min_site": 15},
     "max_features": 40,
     "selected_features": [10],
     "penalty": [0.1],
@@ -58,7 +61,7 @@ def inputs(tmp_path_factory):
         write_h5ad(anndata.AnnData(values, obs=obs, var=var), folder / f"{name}.h5ad")
     endotype = np.where(mals, "MALS", "SII")
     write_table(
-        pd.DataFrame({"participant": persons, "site": [p[:4] for p in persons], "endotype": endotype}),
+        pd.DataFrame({"participant": persons, "site": [p[:4] for p in persons], "country": "GR", "endotype": endotype}),
         folder / "labels.tsv",
     )
     people = pd.DataFrame({"site": [p[:4] for p in persons], "participant_code": codes})
@@ -78,15 +81,30 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     choices = Choices(biomarkers=biomarkers, integration=INTEGRATION, filters=FILTERS, seed=1)
     shared = {"task_name": "endotype", "sources": sources, "choices": choices}
     few = {"task_name": "endotype", "biomarkers": biomarkers, "seed": 1, "labels_path": inputs / "labels.tsv"}
-    split_folds(**few, kept_path=None, folds_path=out / "folds.tsv")
-    for repeat in (1, 2):
+    split_folds(**few, kept_path=None, folds_path=out / "folds.tsv", elsewhere_path=out / "folds_elsewhere.tsv")
+    for repeat in ("1", "2"):
         evaluate_one_repeat(**shared, repeat=repeat, predictions_path=out / f"repeat{repeat}.tsv")
+    by_place = {**shared, "sources": replace(sources, folds=out / "folds_elsewhere.tsv")}
+    scheme = "leave_one_site_group_out"
+    evaluate_one_repeat(**by_place, repeat=scheme, predictions_path=out / f"{scheme}.tsv")
     summarise_task(
         **few,
         repeats=[out / "repeat1.tsv", out / "repeat2.tsv"],
         predictions_path=out / "predictions.tsv",
         performance_path=out / "performance.tsv",
         curves_path=out / "curves.tsv",
+    )
+    assess_models(
+        task_name="endotype",
+        labels_path=inputs / "labels.tsv",
+        participants_path=inputs / "participants.tsv",
+        predictions_path=out / "predictions.tsv",
+        elsewhere={scheme: out / f"{scheme}.tsv"},
+        prevalences=[0.1, 0.4],
+        min_group=5,
+        bootstrap=50,
+        seed=1,
+        targets={name: out / f"{name}.tsv" for name in TABLES},
     )
     freeze_model(
         **shared,
@@ -132,6 +150,23 @@ def test_tables_of_the_task(finished):
     first = predictions[(predictions["repeat"] == "1") & (predictions["model"] == "late_fusion")]
     area = roc_auc_score(first["label"].astype(int), first["score"].astype(float))
     assert late["auroc_observed"].astype(float).tolist() == pytest.approx([area] * 2)
+
+
+def test_what_the_predictions_are_worth(finished):
+    """Two sites of 15 are left out in turn; every table has its rows, and the model with signal is the better one."""
+    transfer = read_table(finished / "transfer.tsv").set_index("model")
+    assert set(transfer["scheme"]) == {"leave_one_site_group_out"}
+    assert set(transfer["groups"]) == {"2"}
+    assert float(transfer.loc["late_fusion", "auroc"]) > 0.85
+    elsewhere = read_table(finished / "folds_elsewhere.tsv")
+    assert elsewhere.groupby("fold")["participant"].agg(lambda names: set(names.str[:4])).map(len).tolist() == [1, 1]
+    differences = read_table(finished / "differences.tsv").set_index(["model", "reference"])
+    assert float(differences.loc[("rna", "clinical"), "auroc_difference"]) > 0.2
+    values = read_table(finished / "predictive_values.tsv").query("model == 'late_fusion'")
+    assert values["prevalence"].tolist() == ["0.1", "0.4"]
+    curve = read_table(finished / "decision_curve.tsv").query("model == 'late_fusion' and threshold == '0.4'")
+    assert float(curve["net_benefit"].iloc[0]) > float(curve["net_benefit_clinical"].iloc[0])
+    assert set(read_table(finished / "subgroups.tsv")["variable"]) == {"sex", "age", "country"}
 
 
 def permuted(folder, number, auroc):

@@ -7,6 +7,7 @@ summarise_task, freeze_model; where asked for, permute_task (one job per permuta
 results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
 """
 
+SCHEMES = config["biomarkers"]["cv"]["also"]
 REPEATS = range(1, config["biomarkers"]["cv"]["repeats"] + 1)
 PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
 
@@ -18,6 +19,7 @@ rule split_folds:
         kept=kept_folds,
     output:
         folds="results/biomarkers/{task}/folds.tsv",
+        elsewhere="results/biomarkers/{task}/folds_elsewhere.tsv",
     log:
         "logs/biomarkers/split_folds/{task}.log",
     conda:
@@ -38,12 +40,12 @@ rule split_folds:
 
 
 rule evaluate_repeat:
-    """Predictions of one repeat: every participant by models that were fitted without them."""
+    """Predictions of one repeat, or of one split by place: every participant by models fitted without them."""
     input:
         matrices=list(modalities().values()),
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
-        folds="results/biomarkers/{task}/folds.tsv",
+        folds=own_folds,
         classification=measured_definers,
     output:
         predictions=temp("results/biomarkers/{task}/repeats/{repeat}.tsv"),
@@ -98,6 +100,42 @@ rule summarise_task:
         seed=config["seed"],
     script:
         "../../scripts/biomarkers/summarise_task.py"
+
+
+rule assess_models:
+    """What the predictions are worth: net benefit, predictive values, differences, groups, other countries and sites."""
+    input:
+        labels="results/labels/labels.tsv",
+        participants=config["clinical"]["participants"] or [],
+        predictions="results/biomarkers/{task}/predictions.tsv",
+        elsewhere=lambda wildcards: collect(
+            "results/biomarkers/{task}/repeats/{scheme}.tsv",
+            task=wildcards.task,
+            scheme=SCHEMES,
+        ),
+    output:
+        decision_curve="results/biomarkers/{task}/decision_curve.tsv",
+        predictive_values="results/biomarkers/{task}/predictive_values.tsv",
+        differences="results/biomarkers/{task}/differences.tsv",
+        subgroups="results/biomarkers/{task}/subgroups.tsv",
+        transfer="results/biomarkers/{task}/transfer.tsv",
+    log:
+        "logs/biomarkers/assess_models/{task}.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=fingerprint("immunosep.biomarkers.assess"),
+        schemes=SCHEMES,
+        prevalences=config["biomarkers"]["prevalences"],
+        min_group=config["report"]["min_group"],
+        bootstrap=config["biomarkers"]["bootstrap"],
+        seed=config["seed"],
+    script:
+        "../../scripts/biomarkers/assess_models.py"
 
 
 rule freeze_model:
@@ -179,3 +217,25 @@ rule collect_permutations:
         code=fingerprint("immunosep.biomarkers.steps"),
     script:
         "../../scripts/biomarkers/collect_permutations.py"
+
+
+rule plot_decision_curve:
+    """Net benefit of acting on a task's main models."""
+    input:
+        curve="results/biomarkers/{task}/decision_curve.tsv",
+    output:
+        multiext("results/figures/09_decision_curve_{task}", ".pdf", ".png"),
+        svg=shown("results/figures/09_decision_curve_{task}.svg", "decision_curve"),
+        table=shown("results/figures/09_decision_curve_{task}.tsv", "decision_curve"),
+    log:
+        "logs/biomarkers/plot_decision_curve/{task}.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("immunosep.figures.decision"),
+    script:
+        "../../scripts/biomarkers/plot_decision_curve.py"

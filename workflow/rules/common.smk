@@ -71,7 +71,7 @@ wildcard_constraints:
     endotype="MALS|SII",
     task=r"[a-z][a-z0-9_]*",
     run=r"[A-Za-z0-9_]+",
-    repeat=r"[0-9]+",
+    repeat=r"[0-9]+|leave_one_(country|site_group)_out",
     start=r"[0-9]+",
 
 

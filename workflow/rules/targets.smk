@@ -18,6 +18,7 @@ SHOWN = {
     "factor_trajectories": ("3 Integration", "Courses of the factors over the visits"),
     "roc": ("4 Biomarkers", "Discrimination, {task}"),
     "calibration": ("4 Biomarkers", "Calibration, {task}"),
+    "decision_curve": ("4 Biomarkers", "Net benefit, {task}"),
     "survival": ("5 Trial", "Survival by arm"),
     "sensitivity": ("5 Trial", "Response and mean SOFA under every rule"),
     "surrogates": ("6 Surrogates", "Markers, treatment and outcome, {endotype}"),
@@ -93,6 +94,12 @@ def kept_folds(wildcards):
     return str(path) if path.is_file() else []
 
 
+def own_folds(wildcards):
+    """Return the table of a repeat's folds; those by place stand in a table of their own."""
+    suffix = "" if wildcards.repeat.isdecimal() else "_elsewhere"
+    return f"results/biomarkers/{wildcards.task}/folds{suffix}.tsv"
+
+
 def measured_definers(wildcards):
     """Return the sealed table of ferritin and HLA-DR for a task that leaves out what goes with them."""
     wanted = config["biomarkers"]["tasks"][wildcards.task]["feature_sets"]
@@ -127,6 +134,7 @@ def all_figures():
     stems += [f"04_pca_{modality}" for modality in modalities()]
     stems += [f"07_roc_{task}" for task in tasks()]
     stems += [f"08_calibration_{task}" for task in tasks()]
+    stems += [f"09_decision_curve_{task}" for task in tasks()]
     stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
     stems += ["01_availability", "01_missingness"] if RAW_LAYERS else []
     stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
@@ -163,6 +171,7 @@ def all_results():
     for task in tasks():
         targets += [
             f"results/biomarkers/{task}/performance.tsv",
+            f"results/biomarkers/{task}/decision_curve.tsv",
             f"results/biomarkers/{task}/model.skops",
             f"results/biomarkers/{task}/panel.tsv",
         ]

@@ -98,6 +98,18 @@ def permute_classes(classes: pd.Series, strata: pd.Series, seed: int) -> pd.Seri
     )
 
 
+def permutation_strata(task: Task, labels: pd.DataFrame) -> pd.Series:
+    """Return the groups within which a permutation shuffles: the site, and the endotype where it is not the target.
+
+    What a site or an endotype alone tells of the outcome is then in the permutations too, and no evidence of the omics.
+    """
+    strata = pd.Series("", index=labels.index)
+    for name in ("site", "endotype"):
+        if name in labels and not (name == "endotype" and "endotype" in task.target):
+            strata = strata + "|" + labels[name].astype(str)
+    return strata
+
+
 def permute_task(
     task: Task,
     blocks: Mapping[str, Predictors],

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score, roc_curve
 
+from immunosep.io import PathLike
+
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
@@ -38,6 +40,11 @@ CALIBRATION_BINS = 5
 KEYS = ["model", "feature_set", "class"]
 #: Name of the row that averages the classes of a task with more than two.
 MACRO = "macro"
+
+
+def read_predictions(path: PathLike) -> pd.DataFrame:
+    """Read a table of `crossvalidate.PREDICTIONS`; participants and classes are text."""
+    return pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str})
 
 
 def average_repeats(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -118,10 +118,10 @@ class Predictors:
         if self.definer_values is None or self.empty:
             return follows
         fitted = clone(self.preparation).fit(self.values, **self.fit_params)
-        ranks = pd.DataFrame(fitted.transform(self.values)).rank()
-        definers = pd.DataFrame(self.definer_values).rank()
-        rho = np.column_stack([ranks.corrwith(definers[column]) for column in definers])
-        follows[fitted.columns_] = (np.abs(rho) >= STRICT_CORRELATION).any(axis=1)
+        ranks = pd.DataFrame(fitted.transform(self.values)).rank().to_numpy()
+        definers = pd.DataFrame(self.definer_values).rank().to_numpy()
+        strongest = np.max([np.abs(_correlation(ranks, definer)) for definer in definers.T], axis=0)
+        follows[fitted.columns_] = strongest >= STRICT_CORRELATION
         return follows
 
     def prepared(self, fitted: Preparation) -> "Predictors":
@@ -135,6 +135,16 @@ class Predictors:
             self.features[columns],
             self.definer[columns],
         )
+
+
+def _correlation(columns: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Pearson's r of each column with another, over the rows in which both are there; 0 where none exists."""
+    both = np.isfinite(columns) & np.isfinite(other)[:, None]
+    x, y = np.where(both, columns, 0.0), np.where(np.isfinite(other), other, 0.0)
+    n, sum_x, sum_y = both.sum(axis=0), x.sum(axis=0), both.T @ y
+    shared = n * (x.T @ y) - sum_x * sum_y
+    spread = (n * (x**2).sum(axis=0) - sum_x**2) * (n * (both.T @ y**2) - sum_y**2)
+    return np.divide(shared, np.sqrt(np.maximum(spread, 0)), out=np.zeros(shared.size), where=spread > 0)
 
 
 def omics_predictors(

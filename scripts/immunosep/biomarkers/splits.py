@@ -11,6 +11,8 @@ from sklearn.model_selection import StratifiedKFold
 from immunosep.errors import InputError
 
 Rows = NDArray[np.intp]
+#: Splits by where participants were treated.
+SCHEMES = ("leave_one_country_out", "leave_one_site_group_out")
 
 
 def derive_seed(seed: int, *parts: object) -> int:
@@ -51,6 +53,44 @@ def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd
         parts.append(pd.DataFrame({"participant": labels.index, "repeat": repeat, "fold": fold}))
     table = pd.concat(parts, ignore_index=True)
     return table.assign(digest=folds_digest(table))
+
+
+def place_folds(labels: pd.Series, places: pd.DataFrame, scheme: str, *, min_site: int) -> pd.DataFrame:
+    """Assign each participant to the fold of the country or the site that is left out with them.
+
+    Nothing is drawn: the folds follow from where people were treated.
+
+    Parameters
+    ----------
+    labels
+        Class by participant.
+    places
+        `country` and `site` by participant.
+    scheme
+        One of `SCHEMES`.
+    min_site
+        Sites with fewer participants are pooled with the other small ones of their country.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `outer_folds`, with one repeat and a column `scheme`. No rows where there is one group, or the tables do not
+        say where people were treated.
+    """
+    empty = pd.DataFrame(columns=["participant", "repeat", "fold", "digest", "scheme"])
+    needed = ["country"] if scheme == "leave_one_country_out" else ["country", "site"]
+    own = places.reindex(labels.sort_index().index)
+    if not set(needed) <= set(own) or (own[needed].fillna("") == "").any(axis=None):
+        return empty
+    groups = own["country"]
+    if scheme == "leave_one_site_group_out":
+        sizes = own["site"].map(own["site"].value_counts())
+        groups = ("site " + own["site"]).where(sizes >= min_site, "country " + own["country"])
+    if groups.nunique() < 2:
+        return empty
+    fold = groups.map({name: number for number, name in enumerate(sorted(groups.unique()), start=1)})
+    table = pd.DataFrame({"participant": own.index, "repeat": 1, "fold": fold.to_numpy()})
+    return table.assign(digest=folds_digest(table), scheme=scheme)
 
 
 def keep_folds(drawn: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:

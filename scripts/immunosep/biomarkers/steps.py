@@ -14,12 +14,12 @@ import pandas as pd
 from anndata import AnnData
 
 from immunosep.biomarkers.blocks import definer_table, presence, with_definers
-from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permute_task
-from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table
+from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permutation_strata, permute_task
+from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table, read_predictions
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
 from immunosep.biomarkers.frozen import FORMAT, data_digest, frozen_content, model_card, versions, write_model
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models
-from immunosep.biomarkers.splits import derive_seed, keep_folds, outer_folds
+from immunosep.biomarkers.splits import derive_seed, keep_folds, outer_folds, place_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
 from immunosep.integration.assemble import read_layer
 from immunosep.io import PathLike, atomic_path, read_clinical, read_table, write_table
@@ -128,18 +128,6 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     return Inputs(task, classes, permutation_strata(task, keyed), blocks, frozen_upstream(layers))
 
 
-def permutation_strata(task: Task, labels: pd.DataFrame) -> pd.Series:
-    """Return the groups within which a permutation shuffles: the site, and the endotype where it is not the target.
-
-    What a site or an endotype alone tells of the outcome is then in the permutations too, and no evidence of the omics.
-    """
-    strata = pd.Series("", index=labels.index)
-    for name in ("site", "endotype"):
-        if name in labels and not (name == "endotype" and "endotype" in task.target):
-            strata = strata + "|" + labels[name].astype(str)
-    return strata
-
-
 def sampled_on(layers: Mapping[str, AnnData], day: int) -> list[str]:
     """List the participants with a sample of a day in any layer, sorted."""
     found = {name for data in layers.values() for name in data.obs.loc[data.obs["visit_day"] == day, "participant"]}
@@ -159,14 +147,16 @@ def split_folds(
     labels_path: PathLike,
     kept_path: PathLike | None,
     folds_path: PathLike,
+    elsewhere_path: PathLike,
 ) -> None:
-    """Write a task's folds: participant, repeat, fold, digest. They depend on the labels alone.
+    """Write a task's folds: participant, repeat, fold, digest; and those by place, with a column `scheme`.
 
     Where somebody has withdrawn, `kept_path` holds the folds of the others, which they keep. A task with too few
     participants gets a table without rows; its performance table says why.
     """
     task = load_task(task_name, biomarkers)
-    classes = class_labels(task, read_table(labels_path))
+    labels = read_table(labels_path)
+    classes = class_labels(task, labels)
     reason = _refusal(task, classes, biomarkers)
     if reason:
         logger.warning("task %s %s", task.name, reason)
@@ -174,19 +164,29 @@ def split_folds(
     cv = biomarkers["cv"]
     folds = outer_folds(classes, folds=cv["outer_folds"], repeats=cv["repeats"], seed=seed)
     write_table(keep_folds(folds, read_table(kept_path)) if kept_path else folds, folds_path)
+    places = labels.set_index("participant")[[name for name in ("country", "site") if name in labels]]
+    elsewhere = [place_folds(classes, places, scheme, min_site=cv["min_site"]) for scheme in cv["also"]]
+    filled = [table for table in elsewhere if len(table)] or [folds.iloc[:0].assign(scheme="")]
+    write_table(pd.concat(filled, ignore_index=True), elsewhere_path)
 
 
 def evaluate_one_repeat(
-    *, task_name: str, repeat: int, sources: Sources, choices: Choices, predictions_path: PathLike
+    *, task_name: str, repeat: str, sources: Sources, choices: Choices, predictions_path: PathLike
 ) -> None:
-    """Predict every participant of one repeat by models fitted without them; columns `crossvalidate.PREDICTIONS`."""
+    """Predict every participant of one repeat by models fitted without them; columns `crossvalidate.PREDICTIONS`.
+
+    `repeat` is a number, or a scheme of the folds by place.
+    """
     folds = read_table(sources.folds)
+    number = int(repeat) if repeat.isdecimal() else 1
+    if "scheme" in folds:
+        folds = folds[folds["scheme"] == repeat]
     if folds.empty:
         write_table(pd.DataFrame(columns=list(PREDICTIONS)), predictions_path)
         return
     inputs = load_inputs(task_name, sources, choices)
     table = evaluate_repeat(
-        inputs.task, inputs.blocks, inputs.classes, folds, choices.settings, repeat=repeat, seed=choices.seed
+        inputs.task, inputs.blocks, inputs.classes, folds, choices.settings, repeat=number, seed=choices.seed
     )
     write_table(table, predictions_path, digits=9)
 
@@ -203,7 +203,7 @@ def summarise_task(
     curves_path: PathLike,
 ) -> None:
     """Join the repeats; write predictions, performance (`evaluate.PERFORMANCE`) and the points of the curves."""
-    parts = [_read_predictions(path) for path in repeats]
+    parts = [read_predictions(path) for path in repeats]
     filled = [part for part in parts if len(part)]
     predictions = pd.concat(filled, ignore_index=True) if filled else parts[0]
     write_table(predictions, predictions_path, digits=9)
@@ -326,7 +326,7 @@ def collect_permutations(*, parts: Sequence[PathLike], predictions_path: PathLik
     """
     table = pd.concat([pd.read_csv(path, sep="\t", dtype={"class": str}) for path in parts], ignore_index=True)
     keys = ["task", "model", "feature_set", "class"]
-    predictions = _read_predictions(predictions_path)
+    predictions = read_predictions(predictions_path)
     first = predictions[predictions["repeat"] == 1]
     task_name = str(first["task"].iloc[0]) if len(first) else ""
     observed = performance_table(first, task_name, bootstrap=1, seed=1)[[*keys, "auroc"]]
@@ -337,11 +337,6 @@ def collect_permutations(*, parts: Sequence[PathLike], predictions_path: PathLik
     merged["n_permutations"] = compared.groupby(by_model).transform("sum")
     merged["p_value"] = ((1 + reached) / (1 + merged["n_permutations"])).where(merged["n_permutations"] > 0)
     write_table(merged.sort_values([*keys, "permutation"]), permutations_path)
-
-
-def _read_predictions(path: PathLike) -> pd.DataFrame:
-    """Read a table of `crossvalidate.PREDICTIONS`; participants and classes are text."""
-    return pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str})
 
 
 def _write_text(text: str, path: PathLike) -> None:

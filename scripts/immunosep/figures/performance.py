@@ -34,7 +34,11 @@ from immunosep.figures.style import (
 
 # model -> colour and marker, in order of preference where one model stands for the task
 HIGHLIGHTED: Final = {"late_fusion": (VERMILLION, "D"), "mofa": (BLUE, "o"), "clinical": (ORANGE, "s")}
-MODEL_TITLES: Final = {"late_fusion": "Late fusion", "mofa": "MOFA factors", "clinical": "Clinical only"}
+MODEL_TITLES: Final = {"late_fusion": "Late fusion", "mofa": "MOFA factors", "clinical": "Clinical only"} | {
+    "clinical_omics": "Clinical and omics",
+    "early_fusion": "Early fusion",
+    "missingness": "Missingness only",
+}
 FEATURE_SETS: Final = {
     "no_definers": "without definers",
     "no_definers_strict": "without definers and their correlates",
@@ -48,7 +52,9 @@ MIN_PER_CLASS: Final = 2
 
 def model_title(model: str) -> str:
     """Return the name of a model as people write it; a layer's model bears the layer's name."""
-    return MODEL_TITLES.get(model, layer_title(model))
+    seen = model.removeprefix("boosting_")
+    title = MODEL_TITLES.get(seen, layer_title(seen))
+    return title if seen == model else f"{title}, trees"
 
 
 def primary_feature_set(feature_sets: pd.Series) -> str:
@@ -136,15 +142,15 @@ def tabulate_roc(
     """
     keys = ["model", "feature_set", "class"]
     roc = curves[curves["curve"] == "roc"]
-    points = roc[keys].assign(item="curve", x=_number(roc["x"]), y=_number(roc["y"]))
+    points = roc[keys].assign(item="curve", x=number(roc["x"]), y=number(roc["y"]))
     overall = overall_rows(performance)
     areas = overall[keys].assign(
         item="auroc",
-        y=_number(overall["auroc"]),
-        low=_number(overall["auroc_low"]),
-        high=_number(overall["auroc_high"]),
-        n=_number(overall["n"]),
-        n_positive=_number(overall["n_positive"]),
+        y=number(overall["auroc"]),
+        low=number(overall["auroc_low"]),
+        high=number(overall["auroc_high"]),
+        n=number(overall["n"]),
+        n_positive=number(overall["n_positive"]),
     )
     parts = [points, areas[areas["y"].notna()]]
     feature_set = primary_feature_set(performance["feature_set"])
@@ -213,11 +219,11 @@ def tabulate_calibration(curves: pd.DataFrame, performance: pd.DataFrame, *, min
     header = ["model", "class", "predicted", "observed", "low", "high", "n", "slope", "intercept", "brier"]
     parts = [pd.DataFrame(columns=header)]
     for (model, name), bins in rows.groupby(["model", "class"], sort=True):
-        predicted, observed, sizes = (_number(bins[column]).to_numpy() for column in ("x", "y", "n"))
+        predicted, observed, sizes = (number(bins[column]).to_numpy() for column in ("x", "y", "n"))
         joined = join_bins(predicted, observed, sizes, min_bin)
         joined["model"], joined["class"] = str(model), str(name)
         facts = ("calibration_slope", "calibration_intercept", "brier")
-        joined[["slope", "intercept", "brier"]] = [_number(bins[fact]).iloc[0] for fact in facts]
+        joined[["slope", "intercept", "brier"]] = [number(bins[fact]).iloc[0] for fact in facts]
         parts.append(joined)
     filled = [part for part in parts if not part.empty] or parts[:1]
     order = {model: place for place, model in enumerate(HIGHLIGHTED)}
@@ -295,7 +301,7 @@ def plot_calibration(table: pd.DataFrame, *, task: str) -> Figure:
     return figure
 
 
-def _number(column: pd.Series) -> pd.Series:
+def number(column: pd.Series) -> pd.Series:
     """Return a text column as floats, empty as NaN."""
     return pd.to_numeric(column, errors="coerce").astype(float)
 
@@ -307,7 +313,7 @@ def task_title(task: str) -> str:
 
 def _band(rows: pd.DataFrame, rounds: int, seed: int) -> pd.DataFrame:
     """Return the bootstrap band of one model; no rows where a class has fewer than two participants."""
-    people = rows.assign(label=_number(rows["label"]), score=_number(rows["score"]))
+    people = rows.assign(label=number(rows["label"]), score=number(rows["score"]))
     people = people.groupby("participant", sort=True)[["label", "score"]].mean()
     labels = people["label"].to_numpy().astype(int)
     if min(labels.sum(), (1 - labels).sum()) < MIN_PER_CLASS:

@@ -1,0 +1,217 @@
+"""Models against each other, and one model in groups of participants."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from immunosep.biomarkers.evaluate import KEYS, PERFORMANCE, auroc, average_repeats, bootstrap_auroc, performance_table
+
+DIFFERENCES: Final = (
+    "task",
+    *KEYS,
+    "reference",
+    "n",
+    "folds",
+    "auroc_difference",
+    "low",
+    "high",
+    "t",
+    "p_value",
+)
+SUBGROUPS: Final = ("task", *KEYS, "variable", "level", "n", "n_positive", "auroc", "auroc_low", "auroc_high", "note")
+TRANSFER: Final = ("scheme", "groups", *PERFORMANCE)
+#: Models that others are compared with, where the task has them: named here, never chosen by their result.
+REFERENCES: Final = ("clinical", "late_fusion")
+OLD: Final = 70
+
+
+def corrected_t(differences: NDArray[np.float64], test_share: float) -> tuple[float, float, float]:
+    """Return the mean difference, its standard error and the p value of the corrected resampled t-test.
+
+    Training sets of different folds share participants, so that the plain variance of the differences is too small; it
+    is multiplied with 1/J + n_test/n_train in place of 1/J.
+
+    Parameters
+    ----------
+    differences
+        (J,) of J test folds.
+    test_share
+        n_test / n_train.
+
+    References
+    ----------
+    Nadeau and Bengio 2003, doi 10.1023/A:1024068626366.
+    """
+    count = differences.size
+    if count < 2:
+        return float(differences.mean()) if count else float("nan"), float("nan"), float("nan")
+    mean = float(differences.mean())
+    error = float(np.sqrt((1 / count + test_share) * differences.var(ddof=1)))
+    if error == 0:
+        return mean, 0.0, 1.0 if mean == 0 else 0.0
+    return mean, error, float(2 * stats.t.sf(abs(mean / error), count - 1))
+
+
+def differences_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Compare each model's AUROC with that of the clinical model and of the late fusion.
+
+    Both are asked about the same participants of each test fold, those whom both predict.
+
+    Parameters
+    ----------
+    predictions
+        repeat, fold, participant, model, feature_set, class, label, score.
+    task
+        Name, for the first column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `DIFFERENCES`: model minus reference with its 95 % interval, t and p value. Folds in which a class has
+        nobody are left out.
+    """
+    rows: list[dict[str, object]] = []
+    for (feature_set, name), group in predictions.groupby(["feature_set", "class"], sort=True):
+        place = ["repeat", "fold", "participant"]
+        scores = group.pivot(index=place, columns="model", values="score")
+        labels = group.groupby(place)["label"].first()
+        sizes = labels.groupby(level=["repeat", "fold"]).size()
+        everyone = labels.groupby(level="repeat").size().mean()
+        share = float(sizes.mean() / max(everyone - sizes.mean(), 1))
+        for reference in (model for model in REFERENCES if model in scores):
+            for model in (other for other in scores if other != reference):
+                both = scores[[model, reference]].dropna()
+                areas = [
+                    (auroc(labels.loc[part.index], part[model]), auroc(labels.loc[part.index], part[reference]))
+                    for _, part in both.groupby(level=["repeat", "fold"])
+                ]
+                own, other = np.array(areas, dtype=float).reshape(-1, 2).T
+                found = (own - other)[np.isfinite(own - other)]
+                mean, error, p_value = corrected_t(found, share)
+                half = stats.t.ppf(0.975, max(found.size - 1, 1)) * error
+                rows.append(
+                    {
+                        "task": task,
+                        "model": model,
+                        "feature_set": feature_set,
+                        "class": name,
+                        "reference": reference,
+                        "n": both.index.get_level_values("participant").nunique(),
+                        "folds": found.size,
+                        "auroc_difference": mean,
+                        "low": mean - half,
+                        "high": mean + half,
+                        "t": mean / error if error else float("nan"),
+                        "p_value": p_value,
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(DIFFERENCES))
+
+
+def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None) -> pd.DataFrame:
+    """Return sex, age, country and infection by participant, as text, as far as the tables have them.
+
+    Parameters
+    ----------
+    labels
+        Label table.
+    participants
+        Clinical table of participants, or None.
+    """
+    table = labels.set_index("participant")
+    if participants is not None:
+        keyed = participants.set_index(participants["site"] + "-" + participants["participant_code"])
+        table = table.join(keyed[keyed.columns.difference(table.columns)])
+    found = {name: table[name].astype(str).str.strip() for name in ("sex", "country", "infection") if name in table}
+    if "age_years" in table:
+        age = pd.to_numeric(table["age_years"], errors="coerce")
+        found["age"] = pd.Series(np.where(age >= OLD, f"{OLD} and older", f"under {OLD}"), table.index).where(
+            age.notna(), ""
+        )
+    return pd.DataFrame(found, index=table.index)
+
+
+def subgroup_table(
+    predictions: pd.DataFrame, levels: pd.DataFrame, task: str, *, min_group: int, bootstrap: int, seed: int
+) -> pd.DataFrame:
+    """Return the AUROC of every model within groups of participants; nothing is tuned to a group.
+
+    Parameters
+    ----------
+    predictions
+        As `evaluate.performance_table` takes them.
+    levels
+        Columns of `subgroup_levels`; an empty text is no group.
+    task
+        Name, for the first column.
+    min_group
+        A group in which a class has fewer participants has no numbers; nor then has the smallest other group of the
+        variable, from which and the total the first could be worked out.
+    bootstrap, seed
+        Resamples of the participants of a group for the 95 % percentile interval, and their seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `SUBGROUPS`.
+    """
+    rows: list[dict[str, object]] = []
+    for keys, part in average_repeats(predictions).groupby(KEYS, sort=True):
+        for variable in levels:
+            own = part.assign(level=part["participant"].map(levels[variable]).fillna(""))
+            groups = {name: group for name, group in own.groupby("level", sort=True) if name}
+            hidden = _hidden({str(name): group["label"] for name, group in groups.items()}, min_group)
+            for name, group in groups.items():
+                row = {"task": task, **dict(zip(KEYS, keys, strict=True)), "variable": variable, "level": name}
+                if name in hidden:
+                    rows.append({**row, "note": f"fewer than {min_group} in a class, or hidden with such a group"})
+                    continue
+                label, score = group["label"].to_numpy(), group["score"].to_numpy()
+                areas = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
+                low, high = np.nanquantile(areas, [0.025, 0.975])
+                area = auroc(label, score)
+                sizes = {"n": label.size, "n_positive": int(label.sum())}
+                rows.append({**row, **sizes, "auroc": area, "auroc_low": low, "auroc_high": high, "note": ""})
+    table = pd.DataFrame(rows, columns=list(SUBGROUPS))
+    return table.astype({"n": "Int64", "n_positive": "Int64"})
+
+
+def _hidden(groups: Mapping[str, pd.Series], min_group: int) -> set[str]:
+    """Return the levels without numbers: small ones, and where it is one alone the smallest other."""
+    smaller = {name: min(int(label.sum()), int((1 - label).sum())) for name, label in groups.items()}
+    hidden = {name for name, size in smaller.items() if size < min_group}
+    if len(hidden) == 1 and len(groups) > 1:
+        hidden.add(min((len(label), name) for name, label in groups.items() if name not in hidden)[1])
+    return hidden
+
+
+def transfer_table(predictions: Mapping[str, pd.DataFrame], task: str, *, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Return the performance of predictions by models that saw nobody of the participant's country or site.
+
+    All participants are judged together: a country alone has too few for an AUROC of its own that would mean anything,
+    and scores are log odds above the training prevalence, which can be compared across folds.
+
+    Parameters
+    ----------
+    predictions
+        By scheme of the splits.
+    task, bootstrap, seed
+        As in `evaluate.performance_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `TRANSFER`; `groups` is how many were left out in turn.
+    """
+    parts = []
+    for scheme, table in predictions.items():
+        if len(table):
+            own = performance_table(table, task, bootstrap=bootstrap, seed=seed)
+            groups = table.groupby(["model", "feature_set"])["fold"].nunique().rename("groups")
+            parts.append(own.join(groups, on=["model", "feature_set"]).assign(scheme=scheme))
+    joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return joined.reindex(columns=list(TRANSFER))

@@ -1,0 +1,79 @@
+"""What the classifiers find of the planted signal on a full-size simulated trial, and how long one repeat takes.
+
+Make the trial once, then run this on a quiet machine, from the project's folder::
+
+    .venv/bin/immunosep simulate matrices --help
+    .venv/bin/python tests/benchmarks/classifier_truth.py TRIAL [--sealed DIR] [--task endotype] [--layers rna proteome]
+
+TRIAL is the folder of the simulated matrices with `truth/bayes.tsv`, the AUROC of the score that the classes were drawn
+from: no classifier can be expected above it. With the settings of `config/config.yaml` the script evaluates one
+repeat of the outer folds with all models and feature sets of the task, and prints the AUROC, that of the planted score
+and the calibration slope, then the seconds and the time that all repeats would take on two cores.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import pandas as pd  # noqa: E402
+
+from immunosep.biomarkers.evaluate import performance_table  # noqa: E402
+from immunosep.biomarkers.steps import Choices, Sources, evaluate_one_repeat, split_folds  # noqa: E402
+from immunosep.config import feature_filters, load_config  # noqa: E402
+
+
+def main() -> None:
+    """Evaluate one repeat and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("trial", type=Path)
+    parser.add_argument("--sealed", type=Path, help="folder of the sealed tables, for no_definers_strict")
+    parser.add_argument("--task", default="endotype")
+    parser.add_argument("--layers", nargs="*", help="default: all matrices of the trial")
+    parser.add_argument("--comparators", nargs="*", help="default: those of the configuration")
+    arguments = parser.parse_args()
+    config = load_config(ROOT / "config/config.yaml")
+    task = config["biomarkers"]["tasks"][arguments.task]
+    task["comparators"] = arguments.comparators or task["comparators"]
+    matrices = {path.stem: path for path in sorted(arguments.trial.glob("*.h5ad"))}
+    matrices = {name: path for name, path in matrices.items() if not arguments.layers or name in arguments.layers}
+    with tempfile.TemporaryDirectory() as folder:
+        folds, predictions = Path(folder) / "folds.tsv", Path(folder) / "predictions.tsv"
+        labels = arguments.trial / "labels.tsv"
+        split_folds(
+            task_name=arguments.task,
+            biomarkers=config["biomarkers"],
+            seed=config["seed"],
+            labels_path=labels,
+            kept_path=None,
+            folds_path=folds,
+            elsewhere_path=Path(folder) / "folds_elsewhere.tsv",
+        )
+        sources = Sources(
+            matrices,
+            labels,
+            arguments.trial / "clinical/participants.tsv",
+            folds,
+            arguments.sealed / "classification.tsv" if arguments.sealed else None,
+        )
+        choices = Choices(config["biomarkers"], config["integration"], feature_filters(config), config["seed"])
+        start = time.perf_counter()
+        evaluate_one_repeat(
+            task_name=arguments.task, repeat="1", sources=sources, choices=choices, predictions_path=predictions
+        )
+        seconds = time.perf_counter() - start
+        table = pd.read_csv(predictions, sep="\t", dtype={"participant": str})
+    truth = pd.read_csv(arguments.trial / "truth/bayes.tsv", sep="\t").set_index("task")["auroc"]
+    performance = performance_table(table, arguments.task, bootstrap=200, seed=1)
+    columns = ["model", "feature_set", "class", "n", "auroc", "auroc_low", "auroc_high", "calibration_slope"]
+    print(performance[columns].assign(planted=truth.get(arguments.task)).round(3).to_string(index=False))
+    repeats = config["biomarkers"]["cv"]["repeats"]
+    print(f"one repeat {seconds:.0f} s; {repeats} repeats on two cores {repeats * seconds / 120:.1f} min")
+
+
+if __name__ == "__main__":
+    main()
