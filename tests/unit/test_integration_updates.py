@@ -9,15 +9,19 @@ from support.factors import planted_views
 
 @pytest.mark.parametrize(
     "options",
-    [{"drop_r2": 0.01}, {"drop_r2": None, "iterations": 25}, {"drop_r2": None, "ard_factors": True, "iterations": 25}],
+    [
+        {"factors": 6, "drop_r2": 0.01},
+        {"factors": 6, "drop_r2": None, "iterations": 25},
+        {"factors": 3, "drop_r2": None, "ard_factors": True, "iterations": 25},
+    ],
     ids=["dropping", "all factors", "prior on factors"],
 )
 def test_the_model_is_that_of_mofapy2s_updates(monkeypatch, options):
     """Five rows lack a view, one value is missing; factors, weights, noise and bound after the same iterations."""
     views, _ = planted_views(seed=3)
-    faster = mofa.fit_mofa(views, factors=6, seed=1, **options)
+    faster = mofa.fit_mofa(views, seed=1, **options)
     monkeypatch.setattr(mofa, "speed_up", lambda model: None)
-    own = mofa.fit_mofa(views, factors=6, seed=1, **options)
+    own = mofa.fit_mofa(views, seed=1, **options)
     assert faster.elbo.size == own.elbo.size
     np.testing.assert_allclose(faster.elbo, own.elbo, rtol=1e-10)
     np.testing.assert_allclose(faster.factors, own.factors, atol=1e-9)
@@ -25,6 +29,8 @@ def test_the_model_is_that_of_mofapy2s_updates(monkeypatch, options):
         np.testing.assert_allclose(faster.weights[name], own.weights[name], atol=1e-9)
         np.testing.assert_allclose(faster.weights_square[name], own.weights_square[name], atol=1e-9)
         np.testing.assert_allclose(faster.precision[name], own.precision[name], rtol=1e-9)
+    # mofapy2's own calculation, view by view and factor by factor.
+    np.testing.assert_allclose(faster.variance_explained, own.variance_explained, atol=1e-12)
 
 
 def test_the_updates_are_used_and_mofapy2_itself_is_left_alone(monkeypatch):

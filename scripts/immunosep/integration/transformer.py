@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -48,7 +48,7 @@ class MofaFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def __init__(
         self,
-        views: Sequence[str] | None = None,
+        views: Sequence[str] | NDArray[np.str_] | None = None,
         n_factors: int = 10,
         max_features: int | None = None,
         min_features: int = 1,
