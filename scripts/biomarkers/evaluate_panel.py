@@ -14,6 +14,7 @@ if __name__ == "__main__":
                 snakemake.input.labels,
                 snakemake.input.participants or None,
                 snakemake.input.folds,
+                snakemake.input.classification or None,
             ),
             choices=Choices(**snakemake.params.choices),
             predictions_path=snakemake.output.predictions,

@@ -11,7 +11,7 @@ from immunosep.biomarkers.panel_steps import PANEL, choose_final_panel, evaluate
 from immunosep.biomarkers.steps import Choices, Sources, split_folds
 from immunosep.io import read_table, write_h5ad, write_table
 
-RULE = PanelRule(size=10, pairs=25, entered=8, frequency=0.7)
+RULE = PanelRule(size=10, pairs=25, expected_false=0.2, frequency=0.7)
 
 
 def planted(n, features, signal, effect, seed):
@@ -32,11 +32,11 @@ def test_the_planted_markers_make_the_panel():
 
 
 def test_noise_gives_an_empty_panel_that_says_nothing():
-    # Bound of the expected false choices: 8^2 / (0.4 * 1000) = 0.16 a panel, so 2 in ten panels on average.
+    # The rule's bound: at most 0.2 false choices a panel on average.
     sizes = [choose_panel(*planted(200, 1000, 0, 0.0, seed), RULE, seed).columns.size for seed in range(10)]
     assert np.mean(sizes) <= 0.5
     values, labels = planted(200, 1000, 0, 0.0, 0)
-    strict = choose_panel(values, labels, PanelRule(10, 25, 8, 1.0), 3)
+    strict = choose_panel(values, labels, PanelRule(10, 25, 0.2, 1.0), 3)
     assert strict.columns.size == 0
     assert not strict.evidence(values).any()
     assert strict.prior == pytest.approx(np.log(0.4 / 0.6))
@@ -44,7 +44,10 @@ def test_noise_gives_an_empty_panel_that_says_nothing():
 
 def test_the_bound_is_the_published_formula():
     values, labels = planted(60, 400, 2, 1.0, 4)
-    assert select_stable(values, labels, RULE, 1).expected_false == pytest.approx(8**2 / (0.4 * 400))
+    found = select_stable(values, labels, RULE, 1)
+    # q^2 / ((2 pi - 1) D) <= 0.2: q = 5 of 400.
+    assert found.entered == 5
+    assert found.expected_false == pytest.approx(5**2 / (0.4 * 400))
 
 
 def test_stability_index_worked_by_hand():
@@ -60,7 +63,8 @@ def test_gaps_and_constant_features_are_no_obstacle_and_the_seed_decides():
     values[::7, 0] = np.nan
     values[:, 10] = 4.0
     values[:, 11] = np.nan
-    first, second = (choose_panel(values, labels, RULE, 9) for _ in range(2))
+    rule = PanelRule(10, 25, 1, 0.7)
+    first, second = (choose_panel(values, labels, rule, 9) for _ in range(2))
     assert {0, 1, 2} <= set(first.columns)
     assert not {10, 11} & set(first.columns)
     np.testing.assert_array_equal(first.evidence(values), second.evidence(values))
@@ -79,7 +83,7 @@ BIOMARKERS = {
     "factors": 3,
     "bootstrap": 100,
     "min_per_class": 8,
-    "panel": {"size": 10, "pairs": 15, "entered": 6, "frequency": 0.7},
+    "panel": {"size": 10, "pairs": 15, "expected_false": 1, "frequency": 0.7},
 }
 FILTERS = {"rna": {"min_count": 10, "min_fraction": 0.1}, "proteome": {"min_detected": 0.5}}
 INTEGRATION = {"min_features": 15, "iterations": 200, "convergence": "fast", "drop_r2": 0.01}

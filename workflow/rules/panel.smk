@@ -13,6 +13,7 @@ rule evaluate_panel:
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
+        classification=measured_definers,
     output:
         predictions=temp("results/biomarkers/{task}/panels/{repeat}.tsv"),
         chosen=temp("results/biomarkers/{task}/panels/{repeat}_markers.tsv"),
@@ -41,6 +42,7 @@ rule choose_panel:
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
+        classification=measured_definers,
         predictions=lambda wildcards: collect(
             "results/biomarkers/{task}/panels/{repeat}.tsv",
             task=wildcards.task,

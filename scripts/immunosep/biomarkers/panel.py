@@ -34,12 +34,15 @@ class Stability(NamedTuple):
         (D,) share of the halves in which each feature was chosen.
     phi
         Nogueira's index: 1 where every half chooses the same features, 0 where halves agree by chance alone.
+    entered
+        How many features counted as chosen in a half.
     expected_false
-        Bound of the expected number of features without any signal in the panel, at most the panel's possible size.
+        Bound of the expected number of features without any signal among those that reach the frequency.
     """
 
     frequency: Array
     phi: float
+    entered: int
     expected_false: float
 
 
@@ -53,16 +56,21 @@ class PanelRule:
         Markers at most.
     pairs
         Complementary pairs of halves.
-    entered
-        Features that count as chosen in a half: the first to enter.
+    expected_false
+        Bound of the expected number of features without any signal in the panel. It decides how many features count as
+        chosen in a half.
     frequency
         Share of the halves that a marker of the panel needs; above one half.
     """
 
     size: int
     pairs: int
-    entered: int
+    expected_false: float
     frequency: float
+
+    def entered(self, features: int) -> int:
+        """Return how many features count as chosen in a half: the most for which the bound holds."""
+        return max(1, int(np.sqrt(self.expected_false * (2 * self.frequency - 1) * features)))
 
 
 @dataclass
@@ -142,6 +150,7 @@ def select_stable(scaled: Array, labels: NDArray[np.integer], rule: PanelRule, s
     """
     generator = np.random.default_rng(seed)
     features = scaled.shape[1]
+    entered = rule.entered(features)
     halves = np.zeros((2 * rule.pairs, features), dtype=bool)
     for pair in range(rule.pairs):
         first = np.zeros(labels.size, dtype=bool)
@@ -149,10 +158,10 @@ def select_stable(scaled: Array, labels: NDArray[np.integer], rule: PanelRule, s
             members = generator.permutation(np.flatnonzero(labels == value))
             first[members[: members.size // 2]] = True
         for place, half in enumerate((first, ~first)):
-            halves[2 * pair + place, _enter_first(scaled[half], labels[half], rule.entered)] = True
+            halves[2 * pair + place, _enter_first(scaled[half], labels[half], entered)] = True
     frequency = halves.mean(axis=0)
-    bound = rule.entered**2 / ((2 * rule.frequency - 1) * features)
-    return Stability(frequency, nogueira(halves), float(min(bound, rule.size)))
+    bound = entered**2 / ((2 * rule.frequency - 1) * features)
+    return Stability(frequency, nogueira(halves), entered, bound)
 
 
 def _enter_first(scaled: Array, labels: NDArray[np.integer], count: int) -> NDArray[np.intp]:

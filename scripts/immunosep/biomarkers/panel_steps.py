@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from immunosep.biomarkers.crossvalidate import PREDICTIONS
 from immunosep.biomarkers.evaluate import PERFORMANCE, performance_table
-from immunosep.biomarkers.features import Predictors, stack
+from immunosep.biomarkers.features import NOT_LAYERS, Predictors, stack
 from immunosep.biomarkers.panel import Panel, PanelRule, choose_panel
 from immunosep.biomarkers.splits import derive_seed
 from immunosep.biomarkers.steps import Choices, Inputs, Sources, load_inputs
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 MODEL = "panel"
 PANEL = ["task", "feature_set", "class", "place", "block", "feature", "frequency", "coefficient", "in_folds"]
-SUMMARY = ["task", "feature_set", "class", "markers", "stability", "expected_false", "halves", "note"]
+SUMMARY = ["task", "feature_set", "class", "markers", "stability", "entered", "expected_false", "halves", "note"]
 
 
 def evaluate_panel(
@@ -108,7 +108,8 @@ def choose_final_panel(
                 frequency = panel.stability.frequency[column]
                 rows.append((task_name, feature_set, name, place + 1, block, feature, frequency, coefficient, in_folds))
             note = "" if panel.columns.size else f"no feature is chosen in {rule.frequency:.0%} of the halves"
-            found = (panel.columns.size, panel.stability.phi, panel.stability.expected_false, 2 * rule.pairs)
+            told = panel.stability
+            found = (panel.columns.size, told.phi, told.entered, told.expected_false, 2 * rule.pairs)
             summary.append((task_name, feature_set, name, *found, note))
         predicted = pd.concat(
             [pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str}) for path in predictions]
@@ -146,12 +147,12 @@ def _train(
     """
     prepared = []
     for name, block in sorted(inputs.blocks.items()):
-        own = block.feature_set(feature_set)
-        training = own.rows(labels.index)
-        if name == "clinical" or training.empty:
+        # Which features follow a definer is asked of the training rows alone.
+        training = block.rows(labels.index).feature_set(feature_set)
+        if name in NOT_LAYERS or training.empty:
             continue
-        fitted = clone(own.preparation).fit(training.values, **training.fit_params)
-        whole = own.prepared(fitted)
+        fitted = clone(training.preparation).fit(training.values, **training.fit_params)
+        whole = block.prepared(fitted)
         varying = most_variable(fitted.transform(training.values), choices.biomarkers["max_features"])
         if varying.size:
             prepared.append(
