@@ -13,7 +13,7 @@ PYTEST_FLAGS ?=
 # The set-up writes "--sdm conda" there where the system tools come from conda. Read when a recipe runs, after the set-up.
 SDM = $$(cat .setup 2>/dev/null || true)
 
-.PHONY: help setup setup-test demo test test-fast test-intake realdata check doctor lock clean
+.PHONY: help setup setup-test demo test test-fast test-intake test-leak realdata check doctor lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,10 +31,13 @@ test: setup-test ## all tests, with the end-to-end run
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-fast: setup ## the tests that take seconds
-	@$(BIN)/python -m pytest -m "not slow and not e2e and not realdata and not browser" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not slow and not leak and not e2e and not realdata and not browser" $(PYTEST_FLAGS)
 
 test-intake: setup ## the check of input tables: broken tables are found out, good ones pass, anything gives a report
 	@$(BIN)/python -m pytest tests/intake $(PYTEST_FLAGS)
+
+test-leak: setup ## the classifiers on noise, and with tampered test participants: nothing is found, nothing moves
+	@$(BIN)/python -m pytest -m leak $(PYTEST_FLAGS)
 
 realdata: setup ## the workflow on the public data sets in ../shared/data, against their known answers
 	@$(BIN)/python -m pytest -m realdata -rs $(PYTEST_FLAGS)

@@ -9,6 +9,12 @@ TRIAL is the folder of the simulated matrices with `truth/bayes.tsv`, the AUROC 
 from: no classifier can be expected above it. With the settings of `config/config.yaml` the script evaluates one
 repeat of the outer folds with all models and feature sets of the task, and prints the AUROC, that of the planted score
 and the calibration slope, then the seconds and the time that all repeats would take on two cores.
+
+Measured on the endotype of a trial of 280 (six matrices, three feature sets, twelve kinds of model) on a machine of two
+cores at a load of six: one repeat 410 s, ten repeats by extrapolation 34 min. The planted score has an AUROC of 0.971;
+rna 0.967, mofa 0.965, early fusion 0.961, late fusion and clinical plus omics 0.960, trees on rna 0.961, missingness
+0.46. Calibration slopes: late fusion and clinical plus omics 1.10, trees 1.0 to 1.2, rna and proteome 1.20, mofa 1.23,
+early fusion 1.29.
 """
 
 import argparse

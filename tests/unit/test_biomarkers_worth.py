@@ -15,6 +15,8 @@ from immunosep.biomarkers.compare import (
 )
 from immunosep.biomarkers.splits import SCHEMES, folds_digest, place_folds
 from immunosep.biomarkers.utility import decision_table, net_benefit, predictive_table
+from immunosep.figures.decision import plot_decision, tabulate_decision
+from immunosep.io import read_table, write_table
 
 
 def predictions(label, probability, *, model="rna", repeat=1, fold=1):
@@ -173,3 +175,16 @@ def test_transfer_is_judged_over_all_places_together():
         {"leave_one_country_out": table, "leave_one_site_group_out": table.iloc[:0]}, "t", bootstrap=20, seed=1
     )
     assert found[["scheme", "groups", "n"]].to_numpy().tolist() == [["leave_one_country_out", 2, 20]]
+
+
+def test_decision_curves_are_drawn_for_the_models_named_beforehand(tmp_path):
+    label = [1] * 8 + [0] * 12
+    rows = [predictions(label, np.linspace(0.9, 0.1, 20), model=model) for model in ("late_fusion", "clinical", "rna")]
+    write_table(decision_table(pd.concat(rows), "t"), tmp_path / "curve.tsv")
+    table = tabulate_decision(read_table(tmp_path / "curve.tsv"))
+    assert set(table["model"]) == {"late_fusion", "clinical"}
+    assert table["net_benefit"].dtype == float
+    figure = plot_decision(table, task="sofa_response")
+    legend = figure.axes[0].get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ["nobody", "everybody", "Late fusion", "Clinical only"]
+    assert not plot_decision(table.iloc[:0], task="endotype").axes[0].lines

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.base import clone
 
 from immunosep.biomarkers.early import Early, fit_early
@@ -306,7 +307,7 @@ def predict(models: Models, blocks: Mapping[str, Predictors], participants: Sequ
                 "participant": scores.index,
                 "model": name,
                 "feature_set": models.feature_set,
-                "probability": 1 / (1 + np.exp(-(scores.to_numpy() + prior))),
+                "probability": expit(scores.to_numpy() + prior),
                 "score": scores.to_numpy(),
             }
         )
