@@ -124,6 +124,8 @@ def test_blinded_without_the_sealed_tables(design):
         "summarise_task": (1, 2),
         "assess_models": (1, 2),
         "freeze_model": (1, 2),
+        "evaluate_panel": (2, 4),
+        "choose_panel": (1, 2),
         "plot_roc": (1, 2),
         "plot_calibration": (1, 2),
         "plot_decision_curve": (1, 2),
