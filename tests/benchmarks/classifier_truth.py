@@ -14,8 +14,8 @@ Measured on the endotype of a trial of 280 (six matrices, three feature sets, tw
 cores at a load of six: one repeat 410 s, ten repeats by extrapolation 34 min. The planted score has an AUROC of 0.971;
 rna 0.967, mofa 0.965, early fusion 0.961, late fusion and clinical plus omics 0.960, trees on rna 0.961, missingness
 0.46. Calibration slopes: late fusion and clinical plus omics 1.10, trees 1.0 to 1.2, rna and proteome 1.20, mofa 1.23,
-early fusion 1.29. SOFA response from rna and proteome: planted 0.789; rna 0.787, early fusion 0.782, clinical plus omics
-0.778, late fusion 0.777, mofa 0.775, clinical 0.603; slopes of these 0.94 to 1.10.
+early fusion 1.29. SOFA response from rna and proteome: planted 0.789; rna 0.787, early fusion 0.782, clinical plus
+omics 0.778, late fusion 0.777, mofa 0.775, clinical 0.603; slopes of these 0.94 to 1.10.
 """
 
 import argparse
