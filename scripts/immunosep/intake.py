@@ -63,13 +63,15 @@ def check_inputs(
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Put off the search for cyclic garbage: tables make a million objects that all live on, and no cycles."""
+    """Spare the tables the search for cyclic garbage: a million objects that all live on, and no cycles among them."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            # Later searches, Snakemake's own among them, pass over what is there now.
+            gc.freeze()
             gc.enable()
 
 

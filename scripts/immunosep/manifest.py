@@ -137,6 +137,7 @@ class Libraries:
         self.followup = dict(followup or {})
         self._by_name = {lib.library: lib for lib in sorted(libraries, key=lambda lib: lib.library)}
         self.rejected = tuple(sorted(rejected, key=lambda r: (r.library, r.reason)))
+        self._by_run: dict[str, dict[str, list[str]]] = {}
         self._by_layer: dict[str, list[Library]] = {}
         for lib in self._by_name.values():
             self._by_layer.setdefault(lib.layer, []).append(lib)
@@ -182,7 +183,12 @@ class Libraries:
 
     def in_run(self, layer: str, run: str) -> list[str]:
         """Sorted names of a layer's libraries with files of this run; controls included."""
-        return [lib.library for lib in self._by_layer.get(layer, ()) if any(f.run == run for f in lib.files)]
+        if layer not in self._by_run:
+            index = self._by_run.setdefault(layer, {})
+            for lib in self._by_layer.get(layer, ()):
+                for name in {f.run for f in lib.files}:
+                    index.setdefault(name, []).append(lib.library)
+        return list(self._by_run[layer].get(run, ()))
 
     def digest(self, layer: str) -> str:
         """Hash of everything the manifest says of a layer; changes when, and only when, one of its libraries does."""

@@ -20,8 +20,12 @@ COUNTED_PEAKS = (
 rule collect_atac_metrics:
     """Metrics and profiles of all libraries of the layer, in one table each."""
     input:
-        metrics=expand("results/atac/{library}/metrics.tsv", library=ATAC_LIBRARIES),
-        profiles=expand("results/atac/{library}/profiles.tsv", library=ATAC_LIBRARIES),
+        metrics=lambda wildcards: expand(
+            "results/atac/{library}/metrics.tsv", library=ATAC_LIBRARIES
+        ),
+        profiles=lambda wildcards: expand(
+            "results/atac/{library}/profiles.tsv", library=ATAC_LIBRARIES
+        ),
     output:
         metrics="results/atac/qc_metrics.tsv",
         profiles="results/atac/qc_profiles.tsv",
@@ -42,7 +46,9 @@ rule collect_atac_metrics:
 rule call_consensus:
     """Fixed-width peaks shared by enough participants, over the libraries that passed QC."""
     input:
-        peaks=expand("results/atac/{library}/peaks.narrowPeak", library=ATAC_SAMPLES),
+        peaks=lambda wildcards: expand(
+            "results/atac/{library}/peaks.narrowPeak", library=ATAC_SAMPLES
+        ),
         libraries="results/intake/atac.tsv",
         verdicts="results/qc/atac_verdicts.tsv",
         blacklist="results/reference/blacklist.bed",
@@ -119,7 +125,9 @@ rule count_fragments:
 rule build_atac:
     """Counts per peak, normalised values and QC of all passing libraries in one AnnData."""
     input:
-        counts=expand("results/atac/{library}/counts.npy", library=ATAC_SAMPLES),
+        counts=lambda wildcards: expand(
+            "results/atac/{library}/counts.npy", library=ATAC_SAMPLES
+        ),
         peaks=COUNTED_PEAKS,
         genes="results/reference/genes.tsv",
         libraries="results/intake/atac.tsv",

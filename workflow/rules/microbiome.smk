@@ -139,14 +139,11 @@ rule assign_taxa:
 rule measure_microbiome:
     """Reads of each library from step to step, blanks and mocks, and what was dropped why."""
     input:
-        reports=collect(
-            "results/microbiome/trimmed/{pair[0]}/{pair[1]}.cutadapt.json",
-            pair=[
-                (run, library)
-                for run in LIBRARIES.runs("microbiome")
-                for library in LIBRARIES.in_run("microbiome", run)
-            ],
-        ),
+        reports=lambda wildcards: [
+            f"results/microbiome/trimmed/{run}/{library}.cutadapt.json"
+            for run in LIBRARIES.runs("microbiome")
+            for library in LIBRARIES.in_run("microbiome", run)
+        ],
         tracking=collect(
             "results/microbiome/runs/{run}.tsv", run=LIBRARIES.runs("microbiome")
         ),

@@ -107,20 +107,19 @@ rule assess_missingness:
 rule run_multiqc:
     """One report over the tools of all layers, with the verdicts on top."""
     input:
-        reports=[
-            collect(
-                TOOL_REPORTS[layer], library=LIBRARIES.names(layer, sample_types=None)
-            )
+        # Functions: over ten thousand paths are made where this rule is planned, and not in every job's Snakemake.
+        reports=lambda wildcards: [
+            path
             for layer in RAW_LAYERS
             if layer in TOOL_REPORTS
-        ],
-        primers=[
-            collect(
-                "results/microbiome/trimmed/{run}/{library}.cutadapt.json",
-                run=run,
-                library=LIBRARIES.in_run("microbiome", run),
+            for path in collect(
+                TOOL_REPORTS[layer], library=LIBRARIES.names(layer, sample_types=None)
             )
+        ],
+        primers=lambda wildcards: [
+            f"results/microbiome/trimmed/{run}/{library}.cutadapt.json"
             for run in SEQUENCED_RUNS
+            for library in LIBRARIES.in_run("microbiome", run)
         ],
         verdicts="results/qc/verdicts.tsv",
         settings=project_file("workflow/report/multiqc_config.yaml"),

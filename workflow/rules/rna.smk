@@ -128,7 +128,9 @@ rule quantify_rna:
 rule count_genes:
     """Counts of all libraries of the layer, summed to genes."""
     input:
-        quants=expand("results/rna/{library}/quant.sf", library=RNA_LIBRARIES),
+        quants=lambda wildcards: expand(
+            "results/rna/{library}/quant.sf", library=RNA_LIBRARIES
+        ),
         transcripts="results/reference/transcripts.tsv",
         genes="results/reference/genes.tsv",
     output:
@@ -160,13 +162,13 @@ rule measure_rna:
         counts="results/rna/gene_counts.h5ad",
         genes="results/reference/genes.tsv",
         libraries="results/intake/rna.tsv",
-        fastp=expand(
+        fastp=lambda wildcards: expand(
             "results/rna/{library}/{library}.fastp.json", library=RNA_LIBRARIES
         ),
-        meta=expand(
+        meta=lambda wildcards: expand(
             "results/rna/{library}/aux_info/meta_info.json", library=RNA_LIBRARIES
         ),
-        formats=expand(
+        formats=lambda wildcards: expand(
             "results/rna/{library}/lib_format_counts.json", library=RNA_LIBRARIES
         ),
     output:
