@@ -153,7 +153,11 @@ def learned(models):
             found[f"{name} scale"] = steps["scale"].mean_.tobytes() + steps["scale"].scale_.tobytes()
     fit = models.factors.mofa.fit_
     found["factors"] = b"".join(part.tobytes() for part in (fit.factors, *fit.weights.values(), *fit.mean.values()))
-    found["fusions"] = repr((models.fusion, models.clinical_omics)).encode()
+    for name in ("fusion", "clinical_omics"):
+        fusion = getattr(models, name)
+        stack = fusion.stack
+        found[f"{name} stack"] = b"".join(part.tobytes() for part in (stack.middle, stack.difference, stack.covariance))
+        found[f"{name} calibration"] = repr((stack.layers, fusion.calibration)).encode()
     return found
 
 

@@ -33,9 +33,12 @@ SETTINGS = Settings(
     convergence="fast",
     drop_r2=0.01,
 )
-TASK = Task(
-    "t", "endotype", (), ("clinical", "layers", "mofa", "late_fusion"), ("full",), ("age",), (("SII",), ("MALS",))
-)
+MODELS = ("clinical", "layers", "mofa", "late_fusion", "early_fusion", "boosting", "clinical_omics")
+TASK = Task("t", "endotype", (), MODELS, ("full",), ("age",), (("SII",), ("MALS",)))
+LAYERS = ("rna", "proteome", "microbiome_oral")
+JOINT = ("mofa", "early_fusion", "boosting_mofa", "boosting_early_fusion")
+#: What can be said of a participant with the proteome alone.
+ONE_LAYER = {"proteome", "boosting_proteome", "late_fusion", "clinical_omics", *JOINT}
 FEATURES = 60
 
 
@@ -58,7 +61,7 @@ def trial(tmp_path_factory):
     generator = np.random.default_rng(3)
     persons = np.array([f"P{index:03d}" for index in range(50)])
     mals = np.arange(50) % 5 < 2
-    layers = {kind: make_layer(kind, persons, mals, generator) for kind in ("rna", "proteome", "microbiome_oral")}
+    layers = {kind: make_layer(kind, persons, mals, generator) for kind in LAYERS}
     age = generator.normal(70, 8, 50)
     clinical = Predictors("clinical", age[:, None], persons, persons, np.array(["age_years"]), np.zeros(1, dtype=bool))
     blocks = omics_predictors(layers, [], FILTERS) | {"clinical": clinical}
@@ -84,7 +87,8 @@ def test_training_samples_get_the_predictions_of_training(trial):
     both = table.merge(expected.rename(columns={"participant": "observation"}), on=["observation", "model"])
     full = set(used.groupby("observation").size().loc[lambda n: n == 4].index)
     both = both[both["observation"].isin(full)]
-    assert set(both["model"]) == {"clinical", "rna", "proteome", "microbiome_oral", "mofa", "late_fusion"}
+    boosted = {f"boosting_{name}" for name in LAYERS}
+    assert set(both["model"]) == {"clinical", "late_fusion", "clinical_omics", *LAYERS, *JOINT, *boosted}
     np.testing.assert_allclose(both["probability_x"], both["probability_y"], atol=1e-9)
 
 
@@ -101,7 +105,7 @@ def test_an_answer_does_not_depend_on_who_else_is_in_the_file(trial):
 def test_a_missing_layer_is_done_without(trial):
     layers, _, expected, path = trial
     table, checks = apply_model(load_model(path), {"proteome": layers["proteome"]}, None)
-    assert set(table["model"]) == {"proteome", "late_fusion", "mofa"}
+    assert set(table["model"]) == ONE_LAYER
     assert set(checks["block"]) == {"proteome"}
     own = expected[expected["model"] == "proteome"]["probability"].to_numpy()
     np.testing.assert_allclose(table[table["model"] == "proteome"]["probability"], own, atol=1e-9)
@@ -160,7 +164,7 @@ def test_the_command(trial, tmp_path, capsys):
     call = ["predict", "--model", str(path), "--clinical", str(tmp_path / "clinical.tsv")]
     assert cli.main([*call, "--sample", f"proteome={tmp_path / 'new.h5ad'}", "--out", str(tmp_path / "p.tsv")]) == 0
     table = read_table(tmp_path / "p.tsv")
-    assert set(table["model"]) == {"clinical", "proteome", "late_fusion", "mofa"}
+    assert set(table["model"]) == {"clinical", *ONE_LAYER}
     assert cli.main([*call, "--out", str(tmp_path / "p.tsv")]) == 2
     assert "exists already" in capsys.readouterr().err
     assert cli.main(["predict", "--model", str(path), "--sample", str(tmp_path / "new.h5ad")]) == 2

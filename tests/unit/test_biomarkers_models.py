@@ -7,17 +7,7 @@ from anndata import AnnData
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from immunosep.biomarkers.crossvalidate import evaluate_repeat, permute_classes, permute_task
-from immunosep.biomarkers.estimators import (
-    Calibrated,
-    Fusion,
-    TopVariance,
-    by_participant,
-    calibrate,
-    log_loss,
-    preparing_pipeline,
-    row_weights,
-    weighted_mean,
-)
+from immunosep.biomarkers.estimators import TopVariance, by_participant, log_loss, preparing_pipeline, row_weights
 from immunosep.biomarkers.evaluate import performance_table
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors, stack
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
@@ -133,7 +123,8 @@ def artefacts(models):
         parts += [np.array(list(vars(tuned.calibration).values())), tuned.inner.to_numpy()]
     fit = models.factors.mofa.fit_
     parts += [fit.factors, *fit.weights.values(), *fit.mean.values(), *fit.precision.values()]
-    parts.append(np.array([*models.fusion.weights.values(), *vars(models.fusion.calibration).values()]))
+    stack = models.fusion.stack
+    parts += [stack.middle, stack.difference, stack.covariance, np.array([*vars(models.fusion.calibration).values()])]
     return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 
 
@@ -256,34 +247,7 @@ def test_small_classes_get_no_model_and_no_prediction():
         1,
     )
     assert list(models.blocks) == ["rna"]
-    assert models.fusion.weights.keys() == {"rna"}
-
-
-def test_calibration_never_turns_a_model_round():
-    labels = np.array([0, 0, 0, 1, 1, 0])
-    wrong = calibrate(np.array([2.0, 1, 1, -1, -2, 1]), labels)
-    assert wrong.slope == 0
-    assert wrong.intercept == wrong.prior == pytest.approx(np.log(2 / 4))
-    assert calibrate(np.zeros(6), labels).slope == 0
-    generator = np.random.default_rng(0)
-    truth = generator.normal(size=5000)
-    observed = (generator.random(5000) < 1 / (1 + np.exp(-truth))).astype(int)
-    line = calibrate(3 * truth, observed)
-    assert line.slope == pytest.approx(1 / 3, abs=0.03)
-
-
-def test_weighted_mean_over_the_layers_that_are_there():
-    layers = {"a": pd.Series({"p1": 1.0, "p2": 2.0}), "b": pd.Series({"p1": 4.0, "p3": 6.0})}
-    fused = weighted_mean(layers, {"a": 2.0, "b": 1.0})
-    assert fused.to_dict() == {"p1": 2.0, "p2": 2.0, "p3": 6.0}
-    assert weighted_mean(layers, {"a": 1.0, "b": 0.0}).to_dict() == {"p1": 1.0, "p2": 2.0}
-
-
-def test_layers_that_told_nothing_leave_the_training_prevalence():
-    layers = {"a": pd.Series({"p1": 1.0, "p2": 2.0}), "b": pd.Series({"p1": 4.0, "p3": 6.0})}
-    fusion = Fusion({"a": 1.0, "b": 0.0}, Calibrated(slope=2.0, intercept=0.5, prior=-0.3))
-    # 0.5 + 2 * value + 0.3; p3 has only the layer of weight 0.
-    assert fusion.evidence(layers).to_dict() == pytest.approx({"p1": 2.8, "p2": 4.8, "p3": 0.0})
+    assert models.fusion.stack.layers == ["rna"]
 
 
 def test_a_participant_with_only_a_layer_that_mofa_left_out_gets_the_training_prevalence():

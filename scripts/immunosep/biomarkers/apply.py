@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
-from immunosep.biomarkers.estimators import Calibrated, Fusion, Tuned
-from immunosep.biomarkers.features import Predictors
+from immunosep.biomarkers.calibration import Calibrated
+from immunosep.biomarkers.early import Early, joined_names
+from immunosep.biomarkers.estimators import Tuned
+from immunosep.biomarkers.features import NOT_LAYERS, Predictors
+from immunosep.biomarkers.fusion import Fusion, Stack
 from immunosep.biomarkers.models import Factors, Models, predict
 from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
 from immunosep.errors import InputError
@@ -29,6 +32,8 @@ MAX_DISTANCE = 5.0
 extrapolate. Among ten thousand samples of a normal cloud not one lies there."""
 COLUMNS = ["observation", "feature_set", "class", "model", "probability"]
 CHECKS = ["observation", "feature_set", "class", "block", "overlap", "distance", "verdict"]
+FUSIONS = {"fusion": "late_fusion", "clinical_omics": "clinical_omics"}
+"""Late fusions: attribute of the fitted models and key of a frozen one, name of the model."""
 TRUSTED = ("immunosep.", "numpy.", "sklearn.")
 
 
@@ -114,7 +119,7 @@ def cloud(pipeline: Pipeline, values: NDArray[np.float64]) -> dict[str, float]:
 
 def distances(pipeline: Pipeline, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each sample's root mean square in training standard deviations; what is missing is left out."""
-    head = [step for name, step in pipeline.steps[: _index(pipeline, "scale") + 1] if name != "impute"]
+    head = [step for name, step in _until(pipeline, "scale").steps if name != "impute"]
     scaled = values
     for step in head:
         scaled = step.transform(scaled)
@@ -195,33 +200,67 @@ def _blocks(
 def _predict(
     model: Mapping[str, Any], feature_set: str, blocks: Mapping[str, Predictors], layers: Mapping[str, AnnData]
 ) -> pd.DataFrame:
-    """Predict with the models of each block, with late fusion and with MOFA."""
-    single = Models(feature_set, {name: _tuned(fitted) for name, fitted in model["blocks"].items()})
-    if model["fusion"]:
-        fusion = model["fusion"]
-        single.fusion = Fusion(dict(fusion["weights"]), Calibrated(**fusion["calibration"]))
+    """Predict with the models of each block, with those of all layers, and with MOFA."""
     everyone = sorted({name for block in blocks.values() for name in block.participants.tolist()})
-    tables = [predict(single, blocks, everyone)]
+    fitted = {name: _tuned(own) for name, own in model["blocks"].items()}
+    heads = {name: _until(own.pipeline, "scale") for name, own in fitted.items() if name not in NOT_LAYERS}
+    single = Models(feature_set, fitted)
+    for name in FUSIONS:
+        if model[name]:
+            setattr(single, name, stored_fusion(model[name]))
+    single.boosted = {
+        name: _tuned(own, fitted[name].pipeline if name in fitted else None)
+        for name, own in model["boosted"].items()
+        if name != "mofa"
+    }
+    if model["early"]:
+        single.early = Early(heads, _tuned(model["early"]))
+    absent = {name: _no_rows(name, own["features"]) for name, own in model["blocks"].items() if name not in blocks}
+    tables = [predict(single, {**blocks, **absent}, everyone)]
     if model["mofa"]:
         joint = model["mofa"]
-        preparations = {name: _gaps(fitted) for name, fitted in joint["preparations"].items()}
+        preparations = {name: _gaps(own) for name, own in joint["preparations"].items()}
         # A layer that its own check refused does not come in by the factors either.
-        own = {}
+        given = {}
         for name, features in joint["features"].items():
             block = _block(name, features, joint["preparations"][name], layers, None)
             allowed = blocks[name].participants if name in blocks else np.empty(0, dtype=str)
-            own[name] = block.rows(allowed.tolist()) if block is not None else _no_rows(name, features)
+            given[name] = block.rows(allowed.tolist()) if block is not None else _no_rows(name, features)
         empty = Predictors("mofa", np.empty((0, 0)), *(np.empty(0, dtype=str),) * 3, np.empty(0, dtype=bool))
         factors = Factors(joint["transformer"], preparations, empty)
-        tables.append(predict(Models(feature_set, {}, factors, _tuned(joint)), own, everyone))
+        boosted = {name: _tuned(own) for name, own in model["boosted"].items() if name == "mofa"}
+        tables.append(predict(Models(feature_set, {}, factors, _tuned(joint), boosted=boosted), given, everyone))
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def _tuned(fitted: Mapping[str, Any]) -> Tuned:
-    pipeline = fitted["pipeline"]
-    if "prepare" in pipeline.named_steps:
+def stored_fusion(stored: Mapping[str, Any]) -> Fusion:
+    """Return a late fusion as it was fitted."""
+    return Fusion(Stack(**stored["stack"]), Calibrated(**stored["calibration"]))
+
+
+def joined_features(blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Name the columns that a frozen early fusion takes, `layer:feature`."""
+    return [
+        f"{name}:{feature}"
+        for name, own in sorted(blocks.items())
+        if name not in NOT_LAYERS
+        for feature in joined_names(own["pipeline"], own["features"]).tolist()
+    ]
+
+
+def _tuned(stored: Mapping[str, Any], before: Pipeline | None = None) -> Tuned:
+    """Return a classifier as it was fitted; `before` is the pipeline of the block whose scale it takes."""
+    pipeline = stored["pipeline"]
+    if before is not None:
+        pipeline = Pipeline([*_until(before, "scale").steps, *pipeline.steps])
+    elif "prepare" in pipeline.named_steps:
         pipeline = _gap_tolerant(pipeline)
-    return Tuned(pipeline, Calibrated(**fitted["calibration"]), pd.Series(dtype=float), float("nan"), {})
+    return Tuned(pipeline, Calibrated(**stored["calibration"]), pd.Series(dtype=float), float("nan"), {})
+
+
+def _until(pipeline: Pipeline, step: str) -> Pipeline:
+    """Return the steps up to one, that one included."""
+    return Pipeline(pipeline.steps[: _index(pipeline, step) + 1])
 
 
 def _gap_tolerant(pipeline: Pipeline) -> Pipeline:

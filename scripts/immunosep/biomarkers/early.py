@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
@@ -37,12 +38,17 @@ def join(heads: Mapping[str, Pipeline], blocks: Mapping[str, Predictors]) -> Pre
     """Return layers side by side, each through its fitted preparation."""
     parts = []
     for name, head in heads.items():
-        block, names = blocks[name], blocks[name].features
-        names = names[head["prepare"].columns_][head["variance"].kept_]
+        block = blocks[name]
+        names = joined_names(head, block.features)
         values = head.transform(block.values) if block.participants.size else np.empty((0, names.size))
         nothing = np.zeros(names.size, dtype=bool)
         parts.append(Predictors(name, values, block.observations, block.participants, names, nothing))
     return stack(parts)[0]
+
+
+def joined_names(head: Pipeline, features: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return which of a layer's features are left on its scale."""
+    return features[head["prepare"].columns_][head["variance"].kept_]
 
 
 def fit_early(

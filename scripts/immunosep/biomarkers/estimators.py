@@ -1,4 +1,4 @@
-"""The parts of a classifier: choice of features, preparation, calibrated log odds, late fusion.
+"""The parts of a classifier before its model: choice of features, preparation; and what counts participants.
 
 Every step that learns sits in one scikit-learn pipeline per model; `tuning` fits them.
 """
@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_selection import SelectKBest, SelectorMixin
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from immunosep.biomarkers.calibration import Calibrated
 from immunosep.biomarkers.preparation import Preparation
 from immunosep.integration.mofa import most_variable
 
@@ -102,28 +102,6 @@ def preparing_pipeline(preparation: Preparation, max_features: int | None) -> Pi
 
 
 @dataclass
-class Calibrated:
-    """A straight line from a model's log odds to calibrated log odds.
-
-    Attributes
-    ----------
-    slope, intercept
-        Platt's line, learned from out-of-fold log odds. The slope is never negative: a model that predicted worse than
-        chance inside the training fold says nothing, and is not turned round.
-    prior
-        Log odds of class 1 among the training participants.
-    """
-
-    slope: float
-    intercept: float
-    prior: float
-
-    def __call__(self, log_odds: Array) -> Array:
-        """Return calibrated log odds."""
-        return self.intercept + self.slope * log_odds
-
-
-@dataclass
 class Tuned:
     """A fitted classifier of one block.
 
@@ -151,73 +129,6 @@ class Tuned:
         """Return calibrated log odds less the prior, one per participant: the mean over the participant's rows."""
         raw = by_participant(self.pipeline.decision_function(values), participants)
         return pd.Series(self.calibration(raw.to_numpy()) - self.calibration.prior, index=raw.index)
-
-
-def calibrate(log_odds: Array, labels: NDArray[np.integer]) -> Calibrated:
-    """Fit Platt's line on out-of-fold log odds, with a light penalty that keeps a perfect separation finite."""
-    prevalence = labels.mean()
-    prior = float(np.log(prevalence / (1 - prevalence)))
-    spread = float(np.std(log_odds))
-    if spread == 0:
-        return Calibrated(0.0, prior, prior)
-    line = LogisticRegression(C=1.0, max_iter=1000).fit(log_odds[:, None] / spread, labels)
-    slope = float(line.coef_[0, 0]) / spread
-    if slope <= 0:
-        return Calibrated(0.0, prior, prior)
-    return Calibrated(slope, float(line.intercept_[0]), prior)
-
-
-@dataclass
-class Fusion:
-    """Late fusion: a weighted mean of the layers' evidence over the layers that a participant has.
-
-    Attributes
-    ----------
-    weights
-        By layer, from the layers' out-of-fold discrimination inside the training fold: max(0, 2 AUROC - 1); equal when
-        no layer discriminates.
-    calibration
-        Line on the fused out-of-fold log odds.
-    """
-
-    weights: dict[str, float]
-    calibration: Calibrated
-
-    def evidence(self, layers: dict[str, pd.Series]) -> pd.Series:
-        """Return fused calibrated log odds less the prior, by participant with a layer.
-
-        Zero, which is the training prevalence, where none of the participant's layers has a weight: they told nothing
-        about the label in training.
-        """
-        fused = weighted_mean(layers, self.weights)
-        evidence = pd.Series(self.calibration(fused.to_numpy()) - self.calibration.prior, index=fused.index)
-        everyone = sorted({participant for scores in layers.values() for participant in scores.index})
-        return evidence.reindex(everyone, fill_value=0.0)
-
-
-def fuse(models: dict[str, Tuned], labels: pd.Series) -> Fusion:
-    """Learn a late fusion from the layers' inner out-of-fold evidence.
-
-    Parameters
-    ----------
-    models
-        Fitted layer models, at least one.
-    labels
-        0 or 1 by training participant.
-    """
-    weights = {name: max(0.0, 2 * model.inner_auroc - 1) for name, model in models.items()}
-    if not any(weights.values()):
-        weights = dict.fromkeys(models, 1.0)
-    fused = weighted_mean({name: model.inner for name, model in models.items()}, weights)
-    return Fusion(weights, calibrate(fused.to_numpy(), labels.loc[fused.index].to_numpy()))
-
-
-def weighted_mean(layers: dict[str, pd.Series], weights: dict[str, float]) -> pd.Series:
-    """Return the weighted mean over the layers that are there, by participant."""
-    table = pd.DataFrame({name: values for name, values in layers.items() if weights.get(name, 0) > 0}).sort_index()
-    weight = pd.Series(weights, dtype=float)[list(table.columns)]
-    total = table.notna().mul(weight).sum(axis=1)
-    return (table.mul(weight).sum(axis=1) / total)[total > 0]
 
 
 def by_participant(values: NDArray, participants: NDArray[np.str_]) -> pd.Series:

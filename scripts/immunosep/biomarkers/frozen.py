@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from immunosep.biomarkers.apply import cloud
+from immunosep.biomarkers.apply import FUSIONS, cloud, joined_features, stored_fusion
+from immunosep.biomarkers.estimators import Tuned
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
 from immunosep.biomarkers.preparation import MeasuredValues
@@ -19,7 +20,7 @@ from immunosep.io import PathLike, atomic_path
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "3"
+FORMAT = "4"
 PACKAGES = ("numpy", "pandas", "scikit-learn", "mofapy2", "skops")
 
 
@@ -37,7 +38,7 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     blocks
         Predictors of training; for the names of the features.
     """
-    content: dict[str, Any] = {"feature_set": models.feature_set, "blocks": {}, "fusion": None, "mofa": None}
+    content: dict[str, Any] = {"feature_set": models.feature_set, "blocks": {}}
     for name, model in models.blocks.items():
         needed, preparation = model.pipeline["prepare"].reduced()
         pipeline = Pipeline([("prepare", preparation), *model.pipeline.steps[1:]])
@@ -49,8 +50,16 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
             "cloud": cloud(pipeline, training.values[:, needed]),
             "calibration": vars(model.calibration),
         }
-    if models.fusion is not None:
-        content["fusion"] = {"weights": models.fusion.weights, "calibration": vars(models.fusion.calibration)}
+    # Trees on a layer see it through the steps of its logistic regression: what follows these is enough.
+    content["boosted"] = {
+        name: _classifier(model, after="scale" if name in models.blocks else None)
+        for name, model in models.boosted.items()
+    }
+    content["early"] = None if models.early is None else _classifier(models.early.model)
+    for name in FUSIONS:
+        fusion = getattr(models, name)
+        content[name] = fusion and {"stack": vars(fusion.stack), "calibration": vars(fusion.calibration)}
+    content["mofa"] = None
     if models.joint is not None and models.factors is not None:
         mofa = models.factors.mofa
         mofa.fit_.factors = np.empty((0, mofa.fit_.n_factors))
@@ -61,10 +70,16 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
             "features": {name: blocks[name].features[needed] for name, (needed, _) in reduced.items()},
             "preparations": {name: preparation for name, (_, preparation) in reduced.items()},
             "transformer": mofa,
-            "pipeline": models.joint.pipeline,
-            "calibration": vars(models.joint.calibration),
+            **_classifier(models.joint),
         }
     return content
+
+
+def _classifier(model: Tuned, after: str | None = None) -> dict[str, Any]:
+    """Return a classifier's pipeline, or its steps after one of them, and its calibration."""
+    steps = model.pipeline.steps
+    first = 0 if after is None else 1 + [name for name, _ in steps].index(after)
+    return {"pipeline": Pipeline(steps[first:]), "calibration": vars(model.calibration)}
 
 
 def data_digest(blocks: Mapping[str, Predictors], classes: pd.Series) -> str:
@@ -172,14 +187,16 @@ def coefficients(path: PathLike) -> pd.DataFrame:
     for feature_set, classes in content.get("models", {}).items():
         for name, model in classes.items():
             blocks = {block: (fitted["pipeline"], fitted["features"]) for block, fitted in model["blocks"].items()}
+            if model["early"]:
+                blocks["early_fusion"] = (model["early"]["pipeline"], joined_features(model["blocks"]))
             if model["mofa"]:
                 pipeline = model["mofa"]["pipeline"]
                 blocks["mofa"] = (pipeline, [f"factor{k + 1}" for k in range(pipeline.n_features_in_)])
             for block, (pipeline, features) in blocks.items():
                 rows += [(feature_set, name, block, *entry) for entry in _linear(pipeline, features)]
-            if model["fusion"]:
-                weights = model["fusion"]["weights"].items()
-                rows += [(feature_set, name, "late_fusion", block, float(weight)) for block, weight in weights]
+            for fusion, label in FUSIONS.items():
+                weights = stored_fusion(model[fusion]).weights if model[fusion] else {}
+                rows += [(feature_set, name, label, block, weight) for block, weight in weights.items()]
     return pd.DataFrame(rows, columns=["feature_set", "class", "block", "feature", "coefficient"])
 
 

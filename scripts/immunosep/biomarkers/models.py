@@ -15,8 +15,9 @@ from scipy.special import expit
 from sklearn.base import clone
 
 from immunosep.biomarkers.early import Early, fit_early
-from immunosep.biomarkers.estimators import Fusion, Tuned, fuse, preparing_pipeline
+from immunosep.biomarkers.estimators import Tuned, preparing_pipeline
 from immunosep.biomarkers.features import NOT_LAYERS, Predictors, stack
+from immunosep.biomarkers.fusion import Fusion, fuse
 from immunosep.biomarkers.preparation import Preparation
 from immunosep.biomarkers.splits import derive_seed
 from immunosep.biomarkers.tasks import Task
@@ -198,9 +199,9 @@ def fit_models(
         models.blocks[name] = _tune(own, settings, select=name not in NOT_LAYERS)
     layers = {name: model for name, model in models.blocks.items() if name not in NOT_LAYERS}
     if "late_fusion" in wanted and layers:
-        models.fusion = fuse(layers, labels)
+        models.fusion = _fuse(layers, labels, seed)
     if "clinical_omics" in wanted and layers and "clinical" in models.blocks:
-        models.clinical_omics = fuse({**layers, "clinical": models.blocks["clinical"]}, labels)
+        models.clinical_omics = _fuse({**layers, "clinical": models.blocks["clinical"]}, labels, seed)
     own_layers = {name: prepared[name] for name in layers}
     joined = None
     if "early_fusion" in wanted and layers:
@@ -263,6 +264,11 @@ def _tune(prepared: Prepared, settings: Settings, *, select: bool) -> Tuned:
         penalty=settings.penalty,
         l1_ratio=settings.l1_ratio,
     )
+
+
+def _fuse(models: Mapping[str, Tuned], labels: pd.Series, seed: int) -> Fusion:
+    """Return the late fusion of fitted models."""
+    return fuse({name: model.inner for name, model in models.items()}, labels, derive_seed(seed, "fusion"))
 
 
 def _factor_block(joint: Predictors, scores: np.ndarray) -> Predictors:

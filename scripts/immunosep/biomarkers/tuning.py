@@ -2,7 +2,7 @@
 
 The preparation knows no labels beyond the stratification of its inner folds, so one fit on all training rows and one
 per inner fold serve the logistic regression and the boosted trees alike. The inner folds also give the log odds
-out of fold from which the calibration and the weights of the late fusion are learned.
+out of fold from which the calibration and the late fusion are learned.
 """
 
 import warnings
@@ -19,15 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 
-from immunosep.biomarkers.estimators import (
-    Array,
-    SelectWithGaps,
-    Tuned,
-    by_participant,
-    calibrate,
-    log_loss,
-    row_weights,
-)
+from immunosep.biomarkers.calibration import calibrate
+from immunosep.biomarkers.estimators import Array, SelectWithGaps, Tuned, by_participant, log_loss, row_weights
 from immunosep.biomarkers.splits import Rows, grouped_folds
 
 #: Shallow trees, each of enough participants: a training fold has some two hundred.
