@@ -19,10 +19,18 @@ omics 0.778, late fusion 0.777, mofa 0.775, clinical 0.603; slopes of these 0.94
 """
 
 import argparse
+import os
+import resource
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+
+# As a job of one thread has it.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -40,6 +48,8 @@ def main() -> None:
     parser.add_argument("trial", type=Path)
     parser.add_argument("--sealed", type=Path, help="folder of the sealed tables, for no_definers_strict")
     parser.add_argument("--task", default="endotype")
+    parser.add_argument("--repeats", type=int, default=1, help="repeats of the outer folds; default 1")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at once; default 1")
     parser.add_argument("--layers", nargs="*", help="default: all matrices of the trial")
     parser.add_argument("--comparators", nargs="*", help="default: those of the configuration")
     arguments = parser.parse_args()
@@ -49,7 +59,7 @@ def main() -> None:
     matrices = {path.stem: path for path in sorted(arguments.trial.glob("*.h5ad"))}
     matrices = {name: path for name, path in matrices.items() if not arguments.layers or name in arguments.layers}
     with tempfile.TemporaryDirectory() as folder:
-        folds, predictions = Path(folder) / "folds.tsv", Path(folder) / "predictions.tsv"
+        folds = Path(folder) / "folds.tsv"
         labels = arguments.trial / "labels.tsv"
         split_folds(
             task_name=arguments.task,
@@ -69,17 +79,25 @@ def main() -> None:
         )
         choices = Choices(config["biomarkers"], config["integration"], feature_filters(config), config["seed"])
         start = time.perf_counter()
-        evaluate_one_repeat(
-            task_name=arguments.task, repeat="1", sources=sources, choices=choices, predictions_path=predictions
-        )
-        seconds = time.perf_counter() - start
-        table = pd.read_csv(predictions, sep="\t", dtype={"participant": str})
+        parts = [Path(folder) / f"{repeat}.tsv" for repeat in range(1, arguments.repeats + 1)]
+        with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+            seconds = list(pool.map(partial(evaluate, arguments.task, sources, choices), parts))
+        wall = time.perf_counter() - start
+        table = pd.concat([pd.read_csv(part, sep="\t", dtype={"participant": str}) for part in parts])
     truth = pd.read_csv(arguments.trial / "truth/bayes.tsv", sep="\t").set_index("task")["auroc"]
     performance = performance_table(table, arguments.task, bootstrap=200, seed=1)
     columns = ["model", "feature_set", "class", "n", "auroc", "auroc_low", "auroc_high", "calibration_slope"]
     print(performance[columns].assign(planted=truth.get(arguments.task)).round(3).to_string(index=False))
-    repeats = config["biomarkers"]["cv"]["repeats"]
-    print(f"one repeat {seconds:.0f} s; {repeats} repeats on two cores {repeats * seconds / 120:.1f} min")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"{arguments.repeats} repeats, {arguments.jobs} at once: {wall / 60:.1f} min; processor time of one")
+    print(f"{min(seconds):.0f} to {max(seconds):.0f} s; {peak:.0f} MB each at the most")
+
+
+def evaluate(task: str, sources: Sources, choices: Choices, target: Path) -> float:
+    """Evaluate one repeat, as the rule does, in a process of its own; return its seconds of processor time."""
+    begun = time.process_time()
+    evaluate_one_repeat(task_name=task, repeat=target.stem, sources=sources, choices=choices, predictions_path=target)
+    return time.process_time() - begun
 
 
 if __name__ == "__main__":

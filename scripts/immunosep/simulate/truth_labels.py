@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import pandas as pd
 
+from immunosep.simulate.frames import records
 from immunosep.simulate.participants import Trial
 
 WINDOW = range(1, 10)
@@ -51,9 +52,12 @@ def reversal_of(endotype: str, base: Fraction, values: dict[int, Fraction], deat
 
 def true_labels(trial: Trial) -> pd.DataFrame:
     """Return one row per person: endotype, SOFA labels, reversal and survival; empty where not defined."""
-    rows = []
+    rows: list[dict[str, str]] = []
+    visits: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for visit in records(trial.visits):
+        visits.setdefault((visit["site"], visit["participant_code"]), []).append(visit)
     sofa_columns = [name for name in trial.visits.columns if name.startswith("sofa_") and name != "sofa_total"]
-    for (_, person), (_, lab) in zip(trial.people.iterrows(), trial.classification.iterrows(), strict=True):
+    for person, lab in zip(records(trial.people), records(trial.classification), strict=True):
         ferritin, hladr = Fraction(lab["ferritin"]), Fraction(lab["hladr"])
         endotype = endotype_of(ferritin, hladr)
         row = {
@@ -64,11 +68,9 @@ def true_labels(trial: Trial) -> pd.DataFrame:
         rows.append(row)
         if person["randomised"] == "no":
             continue
-        own = trial.visits[
-            (trial.visits["site"] == person["site"]) & (trial.visits["participant_code"] == person["participant_code"])
-        ]
+        own = visits.get((person["site"], person["participant_code"]), [])
         scores: dict[int, int] = {}
-        for _, visit in own.iterrows():
+        for visit in own:
             parts = [visit[name] for name in sofa_columns]
             total = visit["sofa_total"] or (str(sum(map(int, parts))) if all(parts) else "")
             if total:
@@ -81,7 +83,7 @@ def true_labels(trial: Trial) -> pd.DataFrame:
             row["mean_sofa_d9"] = f"{float(Fraction(sum(filled), len(filled))):.6g}"
             row["sofa_response"] = "response" if alive and 10 * drop >= 14 * len(filled) else "nonresponse"
         column, base = ("ferritin", ferritin) if endotype == "MALS" else ("hladr", hladr)
-        values = {int(day): Fraction(value) for day, value in zip(own["visit_day"], own[column], strict=True) if value}
+        values = {int(visit["visit_day"]): Fraction(visit[column]) for visit in own if visit[column]}
         row["reversal_d15"] = reversal_of(endotype, base, values, death)
         for horizon in HORIZONS:
             event = 0 < death <= horizon
