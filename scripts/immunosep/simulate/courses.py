@@ -21,6 +21,9 @@ FOLLOW_UP_DAYS = (7, 15)
 EARLY_VISIT = 14
 # Share of the drop that a course with time constant 4 days has made by day d.
 SETTLING_DAYS = 4.0
+# Points by which SOFA settles lower per unit of the response to the drug. It settles slowly: the mean to day 9 falls by
+# a little more than half of it, and the arms differ in responders about as in the publication (17 percentage points).
+DRUG_BENEFIT = 1.5
 
 
 def split_total(total: int, weights: np.ndarray) -> list[int]:
@@ -35,10 +38,11 @@ def split_total(total: int, weights: np.ndarray) -> list[int]:
 def sofa_course(person: dict[str, Any], days: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw one person's SOFA totals: an exponential approach to a new level, steeper in the less severe.
 
-    Those who die climb in their last three days.
+    The drug acts through the response to it alone, which the full-size matrices show: there that response is a perfect
+    surrogate. Those who die climb in their last three days.
     """
     start = np.clip(rng.normal(8.5 + 0.8 * person["severity"], 2.2), 3, 17)
-    drop = rng.normal(2.5 - 1.5 * person["severity"], 1.2)
+    drop = rng.normal(2.5 - 1.5 * person["severity"], 1.2) + DRUG_BENEFIT * person["drug_response"]
     course = start - drop * (1 - np.exp(-(np.maximum(days, 1) - 1) / SETTLING_DAYS)) + rng.normal(0, 0.6, len(days))
     if person["death_day"]:
         course = course + 2.0 * np.maximum(0, 4 - (person["death_day"] - days))

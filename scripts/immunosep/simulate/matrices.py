@@ -121,7 +121,8 @@ def draw_scores(trial: Trial, seed: int) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Index `observation`; `participant`, `visit_day` and one column per name in ``SCORES``. Factor 1 is the severity
-        that also drives SOFA; the drug columns are 1 under the active drug from day 2 to day 15, half of it on day 21.
+        that also drives SOFA; the drug columns are the person's response to the active drug, 1 on average, from day 2
+        to day 15, and half of it on day 21. SOFA falls with the same response.
     """
     people = trial.enrolled
     rng = generator(seed, "scores")
@@ -131,8 +132,8 @@ def draw_scores(trial: Trial, seed: int) -> pd.DataFrame:
     lasting = np.stack([own, 0.85 * people["severity"].to_numpy(), *rng.normal(0, 0.85, (2, len(people)))])
     values = lasting[:, :, None] + rng.normal(0, DAILY_SPREAD, (4, *shape))
     exposure = np.array([{1: 0.0, 21: 0.5, 28: 0.0, 90: 0.0}.get(day, 1.0) for day in OMICS_DAYS])
-    treated = ((people["arm"] == "active") & (people["dosed"] == "yes")).to_numpy()
-    drugs = [np.outer(treated & (people["endotype"] == kind), exposure) for kind in DRUG]
+    response = people["drug_response"].to_numpy()
+    drugs = [np.outer(np.where(people["endotype"] == kind, response, 0.0), exposure) for kind in DRUG]
     table = pd.DataFrame(
         {
             "participant": np.repeat(people["participant"].to_numpy(), shape[1]),

@@ -44,6 +44,8 @@ FAILURE_CASES = (("4420", "5000"), ("900", "12500"))
 # Days of the first deaths; later ones are drawn. No death falls next to day 15, where reversal would hang on the rule.
 DEATH_DAYS = (6, 20, 9, 12, 3, 45, 26, 5, 8, 18)
 DEATH_SHARE = 0.33
+# Mean and SD of how strongly people answer to their drug.
+DRUG_RESPONSE = (1.0, 0.5)
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Trial:
     ----------
     people
         One row per person, enrolled first. Holds the public columns of ``participants.tsv`` and the hidden ones
-        (``endotype``, ``arm``, ``true_sex``, ``severity``, ``special``).
+        (``endotype``, ``arm``, ``true_sex``, ``severity``, ``drug_response``, ``special``).
     visits
         Rows of ``visits.tsv``, all columns text.
     classification
@@ -189,6 +191,12 @@ def default_role(sex: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def draw_drug_response(people: pd.DataFrame, seed: int) -> np.ndarray:
+    """Draw how strongly each person answers to the active drug: 1 on average, never below 0; 0 without it."""
+    drawn = np.maximum(generator(seed, "drug response").normal(*DRUG_RESPONSE, len(people)), 0)
+    return np.where((people["arm"] == "active") & (people["dosed"] == "yes"), drawn, 0.0)
+
+
 def draw_death_days(count: int, rng: np.random.Generator) -> list[int]:
     """Return days of death: the fixed ones first, the rest from a long-tailed distribution over the 90 days."""
     drawn = np.clip(np.round(rng.gamma(1.2, 16, count)), 2, 89).astype(int)
@@ -234,5 +242,6 @@ def draw_trial(participants: int, screen_failures: int, seed: int, sofa_days: li
     from immunosep.simulate.courses import draw_visits
 
     people = assign_roles(draw_people(participants, screen_failures, seed), seed)
+    people["drug_response"] = draw_drug_response(people, seed)
     classification = draw_classification(people, seed)
     return Trial(people, draw_visits(people, classification, seed, sofa_days), classification)
