@@ -7,7 +7,7 @@ Run it from the project's folder, some minutes a trial::
 In the simulator people answer to their drug more or less, SOFA falls with that answer, and so do the genes of one
 signature: IL1_response under anakinra in MALS, IFNG_response and MHCII under interferon-gamma in SII. These are perfect
 surrogates, measured with little noise: the proportion of the arm's effect that they explain is 1, and nothing else
-carries any of it. The script runs the stage from tables to grades, as the rules do, on RNA alone, and prints what became
+carries any of it. The script runs the stage from tables to grades, as the rules do, on RNA alone. It prints what became
 of each marker, how often the intervals of the proportion explained hold the 1, and how often another marker was called
 a candidate.
 """
