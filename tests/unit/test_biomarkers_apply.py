@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from immunosep import cli
-from immunosep.biomarkers.apply import CHECKS, COLUMNS, MIN_OVERLAP, apply_model, load_model
+from immunosep.biomarkers.apply import CHECKS, COLUMNS, FORMAT, MIN_OVERLAP, apply_model, load_model
 from immunosep.biomarkers.features import Predictors, omics_predictors
 from immunosep.biomarkers.frozen import frozen_content, write_model
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
@@ -71,8 +71,8 @@ def trial(tmp_path_factory):
     )
     expected = predict(models, blocks, labels.index)
     path = tmp_path_factory.mktemp("frozen") / "model.skops"
-    content = {"status": "fitted", "task": "t", "models": {"full": {"MALS": frozen_content(models, blocks)}}}
-    write_model(content, path)
+    contents = {"full": {"MALS": frozen_content(models, blocks)}}
+    write_model({"format": FORMAT, "status": "fitted", "task": "t", "models": contents}, path)
     table = pd.DataFrame({"age_years": [f"{value:.12f}" for value in age]}, index=persons)
     return layers, table, expected, path
 
@@ -151,9 +151,13 @@ def test_what_is_no_model_is_said_plainly(tmp_path):
     (tmp_path / "text.skops").write_text("no zip")
     with pytest.raises(InputError, match="no frozen model"):
         load_model(tmp_path / "text.skops")
-    write_model({"status": "has 3 participants in class MALS, too few"}, tmp_path / "empty.skops")
+    few = {"format": FORMAT, "status": "has 3 participants in class MALS, too few"}
+    write_model(few, tmp_path / "empty.skops")
     with pytest.raises(InputError, match="holds no model: has 3 participants"):
         load_model(tmp_path / "empty.skops")
+    write_model({"format": "1", "status": "fitted"}, tmp_path / "old.skops")
+    with pytest.raises(InputError, match="laid out as format 1, and this version reads"):
+        load_model(tmp_path / "old.skops")
 
 
 def test_the_command(trial, tmp_path, capsys):

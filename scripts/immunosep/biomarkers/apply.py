@@ -24,6 +24,8 @@ from immunosep.io import PathLike
 
 logger = logging.getLogger(__name__)
 
+FORMAT = "4"
+"""How a frozen model is laid out; another number is another layout."""
 MIN_OVERLAP = 0.8
 """A layer of which the sample measures a smaller share of the model's features is refused: more than a fifth of the
 evidence would be the training median."""
@@ -75,7 +77,8 @@ def load_model(path: PathLike) -> dict[str, Any]:
     Raises
     ------
     InputError
-        The file is no model of this workflow, holds objects of foreign packages, or the task was not run.
+        The file is no model of this workflow or of another version of it, holds objects of foreign packages, or the
+        task was not run.
     """
     import skops.io
 
@@ -90,6 +93,11 @@ def load_model(path: PathLike) -> dict[str, Any]:
         raise InputError(f"{path}: no such file.") from None
     except Exception as error:
         raise InputError(f"{path}: is no frozen model of this workflow ({type(error).__name__}).") from None
+    if content.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: is laid out as format {content.get('format', 'unknown')}, and this version reads {FORMAT}: use the "
+            "version of the workflow that wrote it, or let the workflow make the model anew."
+        )
     if content.get("status") != "fitted":
         raise InputError(f"{path}: holds no model: {content.get('status', 'unknown format')}.")
     return content

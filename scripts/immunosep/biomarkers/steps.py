@@ -13,11 +13,12 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
+from immunosep.biomarkers.apply import FORMAT
 from immunosep.biomarkers.blocks import definer_table, presence, with_definers
 from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permutation_strata, permute_task
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table, read_predictions
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
-from immunosep.biomarkers.frozen import FORMAT, data_digest, frozen_content, model_card, versions, write_model
+from immunosep.biomarkers.frozen import data_digest, frozen_content, model_card, versions, write_model
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models
 from immunosep.biomarkers.splits import derive_seed, keep_folds, outer_folds, place_folds
 from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
