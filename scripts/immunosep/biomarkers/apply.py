@@ -83,10 +83,11 @@ def load_model(path: PathLike) -> dict[str, Any]:
     import skops.io
 
     try:
-        foreign = [name for name in skops.io.get_untrusted_types(file=path) if not name.startswith(TRUSTED)]
+        found = skops.io.get_untrusted_types(file=path)
+        foreign = [name for name in found if not name.startswith(TRUSTED)]
         if foreign:
             raise InputError(f"{path}: holds objects of foreign kinds ({', '.join(foreign[:3])}) and is not opened.")
-        content: dict[str, Any] = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        content: dict[str, Any] = skops.io.load(path, trusted=found)
     except InputError:
         raise
     except FileNotFoundError:
@@ -95,8 +96,8 @@ def load_model(path: PathLike) -> dict[str, Any]:
         raise InputError(f"{path}: is no frozen model of this workflow ({type(error).__name__}).") from None
     if content.get("format") != FORMAT:
         raise InputError(
-            f"{path}: is laid out as format {content.get('format', 'unknown')}, and this version reads {FORMAT}: use the "
-            "version of the workflow that wrote it, or let the workflow make the model anew."
+            f"{path}: is laid out as format {content.get('format', 'unknown')}, and this version reads {FORMAT}: use "
+            "the version of the workflow that wrote it, or let the workflow make the model anew."
         )
     if content.get("status") != "fitted":
         raise InputError(f"{path}: holds no model: {content.get('status', 'unknown format')}.")

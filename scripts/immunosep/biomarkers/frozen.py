@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from immunosep.biomarkers.apply import FORMAT, FUSIONS, cloud, joined_features, stored_fusion
+from immunosep.biomarkers.apply import FUSIONS, cloud, joined_features, stored_fusion
 from immunosep.biomarkers.estimators import Tuned
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
