@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
 from immunosep.biomarkers.apply import FUSIONS, cloud, joined_features, stored_fusion
@@ -16,6 +17,7 @@ from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
 from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.tasks import Task
+from immunosep.biomarkers.trees import StoredTrees
 from immunosep.io import PathLike, atomic_path
 
 logger = logging.getLogger(__name__)
@@ -76,7 +78,10 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
 
 def _classifier(model: Tuned, after: str | None = None) -> dict[str, Any]:
     """Return a classifier's pipeline, or its steps after one of them, and its calibration."""
-    steps = model.pipeline.steps
+    steps = [
+        (name, StoredTrees.of(step) if isinstance(step, HistGradientBoostingClassifier) else step)
+        for name, step in model.pipeline.steps
+    ]
     first = 0 if after is None else 1 + [name for name, _ in steps].index(after)
     return {"pipeline": Pipeline(steps[first:]), "calibration": vars(model.calibration)}
 
