@@ -75,8 +75,16 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def load_libraries(config: Mapping[str, Any]) -> Libraries:
+def load_libraries(config: Mapping[str, Any], *, checked: bool = False) -> Libraries:
     """Return the index of libraries, or stop with everything that is wrong.
+
+    Parameters
+    ----------
+    config
+        Validated configuration.
+    checked
+        The tables were checked when the run was planned: a job that reads them again looks at their cells, and neither
+        at the raw files nor at what rows have to do with each other.
 
     Raises
     ------
@@ -84,7 +92,8 @@ def load_libraries(config: Mapping[str, Any]) -> Libraries:
         With every error of every input table, or when a withdrawal of consent is unfinished; warnings do not stop.
     """
     require_finished(config)
-    libraries, findings = check_inputs(config)
+    with _without_collection():
+        libraries, _, findings = _intake(config, files=not checked, across=not checked, warnings=False)
     _stop_on_errors(findings)
     return libraries
 
@@ -96,8 +105,14 @@ def _stop_on_errors(findings: Iterable[Finding]) -> None:
 
 
 def _intake(
-    config: Mapping[str, Any], *, files: bool = True, deep: ReadContents | None = None
+    config: Mapping[str, Any],
+    *,
+    files: bool = True,
+    across: bool = True,
+    warnings: bool = True,
+    deep: ReadContents | None = None,
 ) -> tuple[Libraries, Clinical, list[Finding]]:
+    """Read and check all tables; `warnings=False` leaves out what costs time and could only warn."""
     countries, findings = read_sites(config)
     clinical, of_clinical = check_clinical(config, countries)
     findings = [*findings, *of_clinical]
@@ -115,18 +130,19 @@ def _intake(
     folder = check_rows(table, around)
     if deep is not None:
         deep(table, around)
-    check_across(table, folder.identities)
     people = clinical.participants
-    if people and table.rows:
+    if across:
+        check_across(table, folder.identities)
+    if across and people and table.rows:
         check_against_participants(table, people, clinical.unread)
     findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people)])
     if errors(findings):
         return Libraries(), clinical, findings
     libraries = build_libraries(table, countries or {}, around.data_root, follow_up(people or {}))
-    followed = check_confounding(
-        _confounding(config, libraries, clinical), table.file, config["intake"]["confounded_batch"]
-    )
-    findings = in_order([*findings, *followed])
+    stop = config["intake"]["confounded_batch"]
+    if warnings or (across and stop == "error" and any(_labels(clinical).values())):
+        followed = check_confounding(_confounding(config, libraries, clinical), table.file, stop)
+        findings = in_order([*findings, *followed])
     return (Libraries() if errors(findings) else libraries), clinical, findings
 
 

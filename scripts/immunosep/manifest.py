@@ -9,7 +9,8 @@ import json
 import operator
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from immunosep.checks import Row, Table, load_schema
 from immunosep.errors import InputError
@@ -24,8 +25,7 @@ _ATTRIBUTES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class FileSet:
+class FileSet(NamedTuple):
     """Files of one lane, as paths that can be opened; `fastq_2` is empty for single-end reads, both for tables."""
 
     fastq_1: str = ""
@@ -35,8 +35,7 @@ class FileSet:
     fastq_2_sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(NamedTuple):
     """One assayed specimen, or one control.
 
     Attributes
@@ -69,7 +68,7 @@ class Library:
     plate: str
     well: str
     files: tuple[FileSet, ...]
-    row: Mapping[str, str] = field(hash=False)
+    row: Mapping[str, str]
 
     @property
     def modality(self) -> str:
@@ -194,7 +193,7 @@ class Libraries:
         """Hash of everything the manifest says of a layer; changes when, and only when, one of its libraries does."""
         if layer not in self._digests:
             content = [
-                (_head_of(lib), tuple(lib.row.items()), [_names_of(files) for files in lib.files])
+                (_head_of(lib), tuple(lib.row.items()), [tuple(files) for files in lib.files])
                 for lib in self._by_layer.get(layer, ())
             ]
             self._digests[layer] = hashlib.sha256(ascii(content).encode()).hexdigest()[:16]
@@ -212,16 +211,15 @@ class Libraries:
         return list(self._by_name.values()) if layer is None else list(self._by_layer.get(layer, ()))
 
 
-_HEAD = tuple(name for name in Library.__slots__ if name not in ("files", "row"))
+_HEAD = tuple(name for name in Library._fields if name not in ("files", "row"))
 _head_of = operator.attrgetter(*_HEAD)
-_names_of = operator.attrgetter(*FileSet.__slots__)
 
 
 def library_records(lib: Library) -> list[dict[str, str]]:
     """All a library carries, as text, one dict per lane."""
     head = dict(zip(_HEAD, map(str, _head_of(lib)), strict=True))
     head["visit_day"] = "" if lib.visit_day is None else str(lib.visit_day)
-    return [head | dict(lib.row) | dict(zip(FileSet.__slots__, _names_of(f), strict=True)) for f in lib.files]
+    return [head | dict(lib.row) | f._asdict() for f in lib.files]
 
 
 def modality(layer: str, specimen: str) -> str:
@@ -324,7 +322,7 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str
     participant = f"{first['site']}-{code}" if is_sample else ""
     more = {column: first[column] for column in others}
     more["table"] = _below(root, first["table"])
-    files = (
+    files = [
         FileSet(
             _below(root, row["fastq_1"]),
             _below(root, row["fastq_2"]),
@@ -333,7 +331,7 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str
             row["fastq_2_sha256"],
         )
         for row in rows
-    )
+    ]
     return Library(
         library=name,
         layer=first["layer"],
@@ -350,7 +348,7 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str
         batch=first["batch"],
         plate=first["plate"],
         well=first["well"],
-        files=tuple(sorted(files, key=lambda f: (f.run, f.fastq_1))),
+        files=tuple(sorted(files, key=lambda f: (f.run, f.fastq_1)) if len(files) > 1 else files),
         row=more,
     )
 

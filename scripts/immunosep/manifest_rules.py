@@ -5,6 +5,7 @@ already have a finding, so that one mistake gives one message, and names the row
 the file. One pass over the rows each: nothing compares rows pair by pair.
 """
 
+import operator
 import posixpath
 import unicodedata
 from collections import Counter
@@ -21,6 +22,7 @@ _NAME_COLUMNS = (
 )  # fmt: skip
 # One well: a plate is told by its name within its batch, because laboratories begin again with plate 1.
 _WELL = ("layer", "assay", "batch", "plate", "well")
+_well_of = operator.itemgetter(*_WELL)
 _CONTROLS = {"negative_control": ("no_blank", "blank"), "positive_control": ("no_mock", "mock")}
 
 FileIdentity = Mapping[str, tuple[int, int]]
@@ -143,19 +145,18 @@ def _check_libraries(table: Table, rows: Iterable[int]) -> dict[str, list[int]]:
 
 def _check_wells(table: Table, libraries: Mapping[str, list[int]]) -> None:
     """Check that a well of a plate holds one library of a layer; its lanes share the well, as they should."""
-    wells: dict[tuple[str, ...], dict[str, list[int]]] = {}
+    wells: dict[tuple[str, ...], list[tuple[str, int]]] = {}
     for name, members in libraries.items():
         for index in members:
             row = table.rows[index]
             if row["well"] and (row["plate"] or row["batch"]) and table.good(index, *_WELL):
-                place = tuple(row[column] for column in _WELL)
-                wells.setdefault(place, {}).setdefault(name, []).append(index)
+                wells.setdefault(_well_of(row), []).append((name, index))
     for (layer, _, batch, plate, well), holders in wells.items():
-        if len(holders) > 1:
-            where = sorted(index for members in holders.values() for index in members)
+        if len(holders) > 1 and len(names := {name for name, _ in holders}) > 1:
+            where = sorted(index for _, index in holders)
             parts = (f"well {well}", plate and f"plate {plate}", batch and f"batch {batch}")
             place_name = " of ".join(filter(None, parts))
-            problem = f"{place_name} holds {len(holders)} libraries of layer {layer}, in {lines_of(table, where)}"
+            problem = f"{place_name} holds {len(names)} libraries of layer {layer}, in {lines_of(table, where)}"
             add_across(table, "well_used_twice", where, "well", well, problem)
 
 

@@ -17,6 +17,7 @@ READS = ("fastq_1", "fastq_2")
 TABLES = ("table", "table_id")
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
 _MATE = re.compile(r"(?<![A-Za-z0-9])(R?)([12])(?=(?:_\d{3})?\.f(?:ast)?q\.gz$)")
+_USUAL_ENDS = (("_R1.fastq.gz", "_R2.fastq.gz"), ("_R1_001.fastq.gz", "_R2_001.fastq.gz"))
 # No longer than R1_001.fastq.gz and what stands before it.
 _LONGEST_END = 20
 _CODE = re.compile(r"(?<![0-9])[0-9]{9}(?![0-9])")
@@ -72,44 +73,57 @@ def check_file_cell(table: Table, index: int, column: str, folder: DataFolder) -
 
 
 def _file_flaw(path: str, folder: DataFolder, *, packed: bool) -> tuple[str, str] | None:
-    """Code and problem of what is wrong with a file on the disk."""
+    """Code and problem of what is wrong with a file on the disk.
+
+    The usual file is opened and looked at through its handle: its path is followed once.
+    """
     full = f"{folder.root}/{path}"
     try:
-        status = os.lstat(full)
-        if stat.S_ISLNK(status.st_mode):
-            status = os.stat(full)  # noqa: PTH116
-            real = os.path.realpath(full)
-        else:
-            real = folder.real(full.rpartition("/")[0])
+        status, start = _look_into(full, os.O_NOFOLLOW, packed=packed)
+    except (OSError, ValueError):
+        return _odd_file_flaw(path, full, folder, packed=packed)
+    real = folder.real(full.rpartition("/")[0])
+    return _status_flaw(path, status, real, folder) or (None if start == _GZIP else ("not_gzip", ""))
+
+
+def _look_into(full: str, flags: int, *, packed: bool) -> tuple[os.stat_result, bytes]:
+    """Return what a file is and, of one that should be packed, the two bytes that every gzip file begins with."""
+    # A pipe would keep us waiting.
+    handle = os.open(full, os.O_RDONLY | os.O_NONBLOCK | flags)
+    try:
+        status = os.fstat(handle)
+        return status, os.read(handle, 2) if packed and stat.S_ISREG(status.st_mode) else _GZIP
+    finally:
+        os.close(handle)
+
+
+def _odd_file_flaw(path: str, full: str, folder: DataFolder, *, packed: bool) -> tuple[str, str] | None:
+    """Code and problem of a file that is a link, is absent, or cannot be opened."""
+    try:
+        status = os.stat(full)  # noqa: PTH116
+        real = os.path.realpath(full)
     except PermissionError:
         return "data_unreadable", "its folder may not be entered"
     except (OSError, ValueError):
         return "data_missing", ""
+    flaw = _status_flaw(path, status, real, folder)
+    if flaw is not None:
+        return flaw
+    try:
+        _, start = _look_into(full, 0, packed=packed)
+    except OSError as error:
+        return "data_unreadable", (error.strerror or "cannot be read").lower()
+    return None if start == _GZIP else ("not_gzip", "")
+
+
+def _status_flaw(path: str, status: os.stat_result, real: str, folder: DataFolder) -> tuple[str, str] | None:
+    """Code and problem of a file by what it is and where it lies; note which file it is."""
     if not folder.holds(real):
         return "path_outside", "a link leads out of the data root"
     if not stat.S_ISREG(status.st_mode):
         return "data_missing", "there is a folder, or something else, in place of the file"
     folder.identities[path] = (status.st_dev, status.st_ino)
-    if status.st_size == 0:
-        return "data_empty", ""
-    return _content_flaw(full) if packed else _access_flaw(full)
-
-
-def _access_flaw(full: str) -> tuple[str, str] | None:
-    return None if os.access(full, os.R_OK) else ("data_unreadable", "")
-
-
-def _content_flaw(full: str) -> tuple[str, str] | None:
-    """Read the two bytes that every gzip file begins with."""
-    try:
-        handle = os.open(full, os.O_RDONLY)
-        try:
-            start = os.read(handle, 2)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        return "data_unreadable", (error.strerror or "cannot be read").lower()
-    return None if start == _GZIP else ("not_gzip", "")
+    return ("data_empty", "") if status.st_size == 0 else None
 
 
 def check_mates(table: Table, index: int, row: Row, folder: DataFolder | None, *, paired_only: bool) -> None:
@@ -137,8 +151,16 @@ def check_mates(table: Table, index: int, row: Row, folder: DataFolder | None, *
 
 def _ends(row: Row) -> tuple[str, str]:
     """Which mate each file's name says it is; empty where it says nothing."""
-    first, second = (_MATE.search(row[column], max(0, len(row[column]) - _LONGEST_END)) for column in READS)
-    return first[2] if first else "", second[2] if second else ""
+    first, second = row["fastq_1"], row["fastq_2"]
+    if _are_usual_mates(first, second):
+        return "1", "2"
+    found = [_MATE.search(name, max(0, len(name) - _LONGEST_END)) for name in (first, second)]
+    return found[0][2] if found[0] else "", found[1][2] if found[1] else ""
+
+
+def _are_usual_mates(first: str, second: str) -> bool:
+    """Whether two names differ in their ``_R1`` and ``_R2`` alone, as nearly all do: no pattern has to be searched."""
+    return any(first.endswith(end) and second == f"{first.removesuffix(end)}{other}" for end, other in _USUAL_ENDS)
 
 
 def _check_single(table: Table, index: int, row: Row, folder: DataFolder | None, *, paired_only: bool) -> None:
@@ -159,10 +181,11 @@ def check_names(table: Table) -> None:
     """
     known = {row[column] for row in table.rows for column in ("sample_code", "participant_code")} - {""}
     uses = Counter(_plain(row[column]) for row in table.rows for column in READS if row[column])
+    repeated = {path for path, count in uses.items() if count > 1}
     for index, row in enumerate(table.rows):
         if not (row["fastq_1"] and table.good(index, "sample_code", "participant_code", *READS)):
             continue
-        if any(uses[_plain(row[column])] > 1 for column in READS):
+        if repeated and any(_plain(row[column]) in repeated for column in READS):
             continue
         column, problem, code = _name_flaw(row, known)
         if code:
@@ -188,6 +211,8 @@ def _name_flaw(row: Row, known: set[str]) -> tuple[str, str, str]:
         others = (codes_in(name) & known) - own if row["sample_type"] == "sample" else set()
         if others:
             return column, f"the name holds the code {min(others)}, which is not this row's", "file_of_other"
+    if _are_usual_mates(row["fastq_1"], row["fastq_2"]):
+        return "", "", ""
     first, second = _ends(row)
     if first and first == second:
         return "fastq_2", f"both names say R{first}", "mates_names"
