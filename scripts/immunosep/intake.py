@@ -119,7 +119,7 @@ def _intake(
     table = _read_manifest(config)
     if table is None:
         findings = [*findings, *check_withdrawn(config, None, clinical.participants)]
-        return Libraries(), clinical, in_order(findings)
+        return Libraries(followup=follow_up(clinical.participants or {})), clinical, in_order(findings)
     looked_for = _raw_layers(config) if config["layers"] else None
     around = Surroundings(
         countries=countries,

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1"
 _DAY = re.compile(r".-D(?P<day>\d{2,})$")
+_PARTICIPANT = re.compile(r"^(?P<participant>.+)-D\d{2,}$")
 
 
 def samples(libraries: pd.DataFrame) -> pd.DataFrame:
@@ -110,12 +111,23 @@ def flag(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     return table[column].astype(str).str.lower().isin(("true", "1", "yes")).to_numpy()
 
 
+def observation_keys(data: "anndata.AnnData") -> tuple[pd.Series, pd.Series]:
+    """Return the observation and the participant of each row: of `obs`, else what the row's name says.
+
+    A name without a visit day is that of the participant.
+    """
+    names = data.obs["observation"] if "observation" in data.obs else data.obs_names.to_series()
+    names = names.astype(str)
+    if "participant" in data.obs:
+        return names, data.obs["participant"].astype(str)
+    return names, names.str.extract(_PARTICIPANT)["participant"].fillna(names)
+
+
 def observation_days(data: "anndata.AnnData") -> npt.NDArray[np.float64]:
     """Return the visit day of each row: of `obs`, else what the observation id says; NaN in a cohort without days."""
     if "visit_day" in data.obs:
         return pd.to_numeric(data.obs["visit_day"]).to_numpy(dtype=np.float64)
-    names = data.obs["observation"] if "observation" in data.obs else data.obs_names.to_series()
-    return pd.to_numeric(names.astype(str).str.extract(_DAY)["day"]).to_numpy(dtype=np.float64)
+    return pd.to_numeric(observation_keys(data)[0].str.extract(_DAY)["day"]).to_numpy(dtype=np.float64)
 
 
 def kept_features(data: "anndata.AnnData") -> "anndata.AnnData":

@@ -206,6 +206,15 @@ class Libraries:
         parts += [(name, asdict(self.followup[name])) for name in sorted(self.followup)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
 
+    def consent_digest(self) -> str:
+        """Hash of who is left out for want of consent, and from which day."""
+        parts = [
+            (name, course.consent_reason, course.consent_day)
+            for name, course in sorted(self.followup.items())
+            if course.consent_reason
+        ]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()[:16]
+
     def records(self, layer: str | None = None) -> list[Library]:
         """Libraries of a layer, or all, sorted by name."""
         return list(self._by_name.values()) if layer is None else list(self._by_layer.get(layer, ()))

@@ -83,7 +83,8 @@ OUTPUTS: Final = (
     Output("microbiome/trimmed/<name>/<name>/<library>.fastq.gz", "library", "keep", "reads"),
     Output("microbiome/", "layer", "keep", "values of single libraries"),
     Output("<layer>/<layer>.h5ad", "layer", "keep", "one row per library"),
-    Output("<layer>/masked.h5ad", "layer", "keep", "one row per observation"),
+    Output("<layer>/admitted.h5ad", "layer", "keep", "one row per observation"),
+    Output("<layer>/left_out.tsv", "layer", "keep", "one row per observation"),
     Output("<layer>/qc_metrics.tsv", "layer", "keep", "one row per library"),
     Output("<layer>/<library>/", "library", "keep", "about one library"),
     # labels

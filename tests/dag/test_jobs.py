@@ -199,7 +199,7 @@ def test_a_ready_matrix_replaces_the_raw_processing(design):
     config = overlay(design, "matrix.yaml", layers={"rna": {"matrix": "rna.tsv"}})
     jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
     assert not {"trim_rna", "quantify_rna", "build_rna"} & jobs.keys()
-    assert jobs["assemble_layers"] == 1
+    assert jobs["assemble_layers"] == jobs["admit_matrix"] == 1
 
 
 def test_a_run_from_matrices_alone_needs_no_manifest(design):
@@ -223,6 +223,7 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
     jobs = planned_jobs(snakemake(design, "--dry-run", configfile=config))
     assert set(jobs) == {
         "all",
+        "admit_matrix",
         "assemble_layers",
         "associate_factors",
         "enrich_weights",

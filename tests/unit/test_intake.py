@@ -188,3 +188,19 @@ def test_batches_that_follow_sites_are_told_and_stop_nothing(trial):
     follows = [f for f in findings if f.code == "batch_follows_design"]
     assert {f.problem.rsplit(" ", 1)[1] for f in follows} == {"country", "site"}
     assert {f.severity for f in follows} == {"info"}
+
+
+def test_a_job_reads_the_tables_without_checking_again_what_the_plan_checked(trial):
+    whole = load_libraries(trial.config)
+    for path in trial.folder.rglob("*.fastq.gz"):
+        path.unlink()
+    with pytest.raises(InputError, match="data file does not exist"):
+        load_libraries(trial.config)
+    again = load_libraries(trial.config, checked=True)
+    assert again.records() == whole.records()
+    assert again.whole_digest() == whole.whole_digest()
+    # A cell that cannot be read still ends it with a sentence.
+    trial.manifest[0]["visit_day"] = "first"
+    trial.write_tables()
+    with pytest.raises(InputError, match="first"):
+        load_libraries(trial.config, checked=True)

@@ -13,7 +13,7 @@ from immunosep.errors import InputError
 from immunosep.figures.embedding import tabulate_pca
 from immunosep.integration.assemble import assemble, read_layer
 from immunosep.integration.factors import cohort_views
-from immunosep.integration.steps import mask_matrix
+from immunosep.integration.steps import admit_matrix
 from immunosep.io import read_table
 from immunosep.masking import is_hidden, mask_features, masked_here
 from immunosep.sealed import SHUFFLED, append_record, read_record
@@ -142,6 +142,17 @@ def test_a_set_that_is_not_there():
     assert "ibuprofen" in more["terms"]
 
 
+def admit(folder, name, hidden=HIDDEN, participants=None):
+    admit_matrix(
+        matrix=folder / name,
+        layer="rna",
+        hidden=hidden,
+        participants_path=participants,
+        admitted_path=folder / "admitted.h5ad",
+        left_out_path=folder / "left_out.tsv",
+    )
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_ready_matrix_carries_nothing_unmasked_along(tmp_path, rng, sparse):
     data = layer(rng)
@@ -153,8 +164,8 @@ def test_a_ready_matrix_carries_nothing_unmasked_along(tmp_path, rng, sparse):
     data.obsm["X_pca"] = np.ones((6, 2))
     data.uns["markers"] = "GBP1"
     data.write_h5ad(tmp_path / "ready.h5ad")
-    mask_matrix(matrix=tmp_path / "ready.h5ad", layer="rna", hidden=HIDDEN, masked_path=tmp_path / "masked.h5ad")
-    written = ad.read_h5ad(tmp_path / "masked.h5ad")
+    admit(tmp_path, "ready.h5ad")
+    written = ad.read_h5ad(tmp_path / "admitted.h5ad")
     assert np.isnan(written.X).sum() == np.outer(LATER, TELLING).sum()
     assert written.raw is None
     assert not written.obsm
@@ -163,10 +174,10 @@ def test_a_ready_matrix_carries_nothing_unmasked_along(tmp_path, rng, sparse):
 
 def test_a_table_is_masked_as_well(tmp_path, caplog):
     (tmp_path / "x.tsv").write_text("id\tGBP1\tTNF\nGR03-012345678-D01\t1\t2\nGR03-012345678-D04\t3\t4\n")
-    mask_matrix(matrix=tmp_path / "x.tsv", layer="rna", hidden=HIDDEN, masked_path=tmp_path / "masked.h5ad")
-    np.testing.assert_array_equal(ad.read_h5ad(tmp_path / "masked.h5ad").X, [[1, 2], [np.nan, 4]])
+    admit(tmp_path, "x.tsv")
+    np.testing.assert_array_equal(ad.read_h5ad(tmp_path / "admitted.h5ad").X, [[1, 2], [np.nan, 4]])
     (tmp_path / "y.tsv").write_text("id\tENSG1\nGR03-012345678-D04\t3\n")
-    mask_matrix(matrix=tmp_path / "y.tsv", layer="rna", hidden=HIDDEN, masked_path=tmp_path / "masked.h5ad")
+    admit(tmp_path, "y.tsv")
     assert "has the matrix symbols?" in caplog.text
 
 

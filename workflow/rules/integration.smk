@@ -21,14 +21,17 @@ MOFA_SETTINGS = {
 }
 
 
-rule mask_matrix:
-    """A ready matrix without what reveals a drug after its first dose; only where the role must not see it."""
+rule admit_matrix:
+    """A ready matrix as this run may use it: with consent, and without what reveals a drug where the role must not see it."""
     input:
         matrix=lambda wildcards: config["layers"][wildcards.matrix]["matrix"],
+        # What consent there is stands in the digest: another change of the table reruns nothing.
+        participants=ancient(config["clinical"]["participants"] or []),
     output:
-        masked="results/{matrix}/masked.h5ad",
+        admitted="results/{matrix}/admitted.h5ad",
+        left_out="results/{matrix}/left_out.tsv",
     log:
-        "logs/integration/mask_matrix/{matrix}.log",
+        "logs/integration/admit_matrix/{matrix}.log",
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -38,8 +41,9 @@ rule mask_matrix:
     params:
         code=fingerprint("immunosep.integration.steps"),
         hidden=HIDDEN,
+        consent=LIBRARIES.consent_digest(),
     script:
-        "../../scripts/integration/mask_matrix.py"
+        "../../scripts/integration/admit_matrix.py"
 
 
 rule assemble_layers:

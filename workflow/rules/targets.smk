@@ -31,9 +31,7 @@ def modalities():
     paths = {}
     for layer, options in config["layers"].items():
         if options.get("matrix") and options["enabled"]:
-            paths[layer] = (
-                f"results/{layer}/masked.h5ad" if HIDDEN else options["matrix"]
-            )
+            paths[layer] = f"results/{layer}/admitted.h5ad"
         elif layer == "microbiome" and layer in RAW_LAYERS:
             paths.update(
                 {

@@ -1,7 +1,6 @@
 """Layers to one MuData: rows are observations (participant x visit), one modality per layer and body site."""
 
 import logging
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from anndata import AnnData
 from immunosep.checks import columns_of
 from immunosep.errors import InputError
 from immunosep.io import PathLike, atomic_path, read_h5ad
-from immunosep.layer import observation_days
+from immunosep.layer import observation_days, observation_keys
 from immunosep.privacy_tables import check_annotations, check_features, check_names
 
 logger = logging.getLogger(__name__)
@@ -24,8 +23,6 @@ KEYS = ("participant", "site", "country", "visit_day")
 
 # A file of our own: the library table's columns, and what the layers add.
 _OUR_COLUMNS = frozenset(columns_of("manifest"))
-
-_PARTICIPANT = re.compile(r"^(?P<participant>.+)-D\d{2,}$")
 
 
 def read_layer(path: PathLike, layer: str) -> dict[str, AnnData]:
@@ -79,7 +76,7 @@ def to_observations(data: AnnData, modality: str, source: str) -> AnnData:
     """
     obs = data.obs.copy()
     given = "observation" in obs
-    names = obs["observation"].astype(str) if given else pd.Series(data.obs_names.astype(str), index=obs.index)
+    names, participants = observation_keys(data)
     repeated = names[names.duplicated(keep=False)]
     if len(repeated):
         listed = "; ".join(
@@ -91,8 +88,7 @@ def to_observations(data: AnnData, modality: str, source: str) -> AnnData:
         )
     if (names.str.strip() == "").any():
         raise InputError(f"{source}: layer {modality} has a row without an observation id.")
-    if "participant" not in obs:
-        obs["participant"] = names.str.extract(_PARTICIPANT)["participant"].fillna(names).to_numpy()
+    obs["participant"] = participants
     obs["visit_day"] = observation_days(data)
     if given:
         obs["library"] = data.obs_names.astype(str)

@@ -11,6 +11,7 @@ from mudata import MuData
 
 from immunosep.integration import starts
 from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_matrix, write_h5mu
+from immunosep.integration.consent import with_consent
 from immunosep.integration.enrichment import enrich
 from immunosep.integration.factors import associate, observation_variables
 from immunosep.integration.mixed_models import model_factors
@@ -43,8 +44,16 @@ def assemble_layers(
     write_h5mu(assemble(parts, read_table(labels_path) if labels_path else None), joined_path)
 
 
-def mask_matrix(*, matrix: PathLike, layer: str, hidden: Mapping[str, Any], masked_path: PathLike) -> None:
-    """Write a ready matrix without the telling features' later values.
+def admit_matrix(
+    *,
+    matrix: PathLike,
+    layer: str,
+    hidden: Mapping[str, Any] | None,
+    participants_path: PathLike | None,
+    admitted_path: PathLike,
+    left_out_path: PathLike,
+) -> None:
+    """Write a ready matrix as a run may use it: without rows that lack consent, telling features masked.
 
     Only X, the layers, `obs`, `var` and `uns["immunosep"]` are carried over: what else a file may hold (`raw`,
     embeddings, graphs) was made from unmasked values.
@@ -56,16 +65,23 @@ def mask_matrix(*, matrix: PathLike, layer: str, hidden: Mapping[str, Any], mask
     layer
         Name of the layer.
     hidden
-        `blinding.hidden_features`.
-    masked_path
+        `blinding.hidden_features`; None where the role sees all.
+    participants_path
+        Clinical table of participants, or None. Whom it does not name stays.
+    admitted_path
         Target, `.h5ad`.
+    left_out_path
+        Target: observation, participant, visit_day and reason of the rows that were left out.
     """
     source = read_matrix(matrix)
+    participants = read_clinical(participants_path, "participants") if participants_path else None
+    source, left_out = with_consent(source, participants)
     data = ad.AnnData(source.X, obs=source.obs.copy(), var=source.var.copy(), layers=dict(source.layers))
     if "immunosep" in source.uns:
         data.uns["immunosep"] = source.uns["immunosep"]
     mask_features(data, layer, hidden)
-    write_h5ad(data, masked_path)
+    write_h5ad(data, admitted_path)
+    write_table(left_out, left_out_path)
 
 
 def fit_start(*, joined_path: PathLike, seed: int, start: int, model_path: PathLike, **settings: Any) -> None:
