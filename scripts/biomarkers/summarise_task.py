@@ -7,9 +7,9 @@ if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
         summarise_task(
             task_name=snakemake.wildcards.task,
-            biomarkers=snakemake.params.biomarkers,
+            bootstrap=snakemake.params.bootstrap,
             seed=snakemake.params.seed,
-            labels_path=snakemake.input.labels,
+            classes_path=snakemake.input.classes,
             repeats=snakemake.input.repeats,
             predictions_path=snakemake.output.predictions,
             performance_path=snakemake.output.performance,

@@ -108,6 +108,7 @@ OUTPUTS: Final = (
     Output("integration/mofa.hdf5", "cohort", "keep", "holds every observation's factors"),
     Output("integration/multiomics.h5mu", "cohort", "keep", "one row per participant and visit"),
     # biomarkers
+    Output("biomarkers/<task>/classes.tsv", "cohort", "keep", "small groups"),
     Output("biomarkers/<task>/performance.tsv", "cohort", "aggregate", "models of classes that are large enough"),
     Output("biomarkers/<task>/curves.tsv", "cohort", "aggregate", "ROC points; calibration bins that are large enough"),
     Output("biomarkers/<task>/permutations.tsv", "cohort", "share", "one row per permutation and model"),

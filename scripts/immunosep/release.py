@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 MANIFEST: Final = "MANIFEST.sha256"
 _EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, the first day that a zip file can write
 _PATH_ENDINGS: Final = (".tsv", ".csv", ".yaml", ".yml", ".h5ad", ".gz", ".fa", ".gtf", ".bed", ".key", ".json", ".txt")
+CONTROL_TABLE: Final = "biomarkers/<task>/performance.tsv"
 _HIDDEN_PATH: Final = "(path)"
 
 
@@ -100,6 +101,9 @@ def _fill(folder: Path, release: Release) -> list[str]:
         output, words = found
         if output.release == "keep" or path.is_symlink():
             left_out[output.pattern, output.reason] += 1
+            continue
+        if words.get("task") in release.controls and output.pattern != CONTROL_TABLE:
+            left_out[place, "of a negative control the performance alone is told"] += 1
             continue
         try:
             made = (

@@ -46,6 +46,12 @@ class Release:
         """Smallest number of participants that may be told."""
         return int(self.config["report"]["min_group"])
 
+    @property
+    def controls(self) -> frozenset[str]:
+        """Tasks that are negative controls."""
+        tasks = self.config["biomarkers"]["tasks"]
+        return frozenset(name for name, task in tasks.items() if task is not None and task["control"])
+
     def table(self, name: str) -> pd.DataFrame:
         """Read a table of the results."""
         path = RESULTS / name
@@ -129,8 +135,18 @@ def _counted(*columns: str) -> Callable[[Release, str, Mapping[str, str]], dict[
     return make
 
 
-def _performance(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
-    return {place: _tsv(agg.large_classes(release.table(place), release.k))}
+def _performance(release: Release, place: str, words: Mapping[str, str]) -> dict[str, bytes]:
+    table = agg.large_classes(release.table(place), release.k)
+    if words["task"] in release.controls:
+        # The classes of a control by the site are the sites.
+        table = table.assign(**{"class": [_without_site(release, name) for name in table["class"]]})
+    return {place: _tsv(table)}
+
+
+def _without_site(release: Release, name: str) -> str:
+    """Return the name of a class with the surrogate of the site in it, if it names one."""
+    site = name.removeprefix("site ")
+    return name if site == name else f"site {surrogate(release.secret, 'site', site, prefix='S')}"
 
 
 def _curves(release: Release, place: str, words: Mapping[str, str]) -> dict[str, bytes]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -19,6 +20,15 @@ from immunosep.figures.performance import (
 )
 from immunosep.figures.style import layer_title
 from immunosep.io import read_table
+
+#: Measures that may stand for a task (`biomarkers.tasks.<name>.metric`).
+METRICS: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "balanced_accuracy": "Balanced accuracy",
+    "brier": "Brier score",
+    "brier_scaled": "Scaled Brier score",
+}
 
 
 def summarise(results_dir: Path, config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -48,16 +58,17 @@ def summarise(results_dir: Path, config: Mapping[str, Any]) -> list[tuple[str, s
     variance = results_dir / "integration" / "variance_explained.tsv"
     if variance.exists():
         lines.append(("MOFA", _factors(read_table(variance))))
+    metrics = {name: config["biomarkers"]["tasks"][name].get("metric", "auroc") for name in tasks}
     lines += [
-        (f"AUROC, {task_title(name)}", headline(read_table(path)))
+        (f"{METRICS[metrics[name]]}, {task_title(name)}", headline(read_table(path), metrics[name]))
         for name, path in performances.items()
         if path.exists()
     ]
     return lines
 
 
-def headline(performance: pd.DataFrame) -> str:
-    """Return the AUROC that stands for a task, with its interval, model and number of participants.
+def headline(performance: pd.DataFrame, metric: str = "auroc") -> str:
+    """Return the number that stands for a task, with its model and number of participants; an AUROC with its interval.
 
     The model is chosen by kind, not by its result (late fusion, else MOFA, else clinical), on the feature set without
     the definers of the label: picking the best of many models would flatter.
@@ -66,20 +77,29 @@ def headline(performance: pd.DataFrame) -> str:
     ----------
     performance
         ``performance.tsv`` of the task, read as text.
+    metric
+        Column of it (`METRICS`).
     """
     overall = overall_rows(performance)
-    known = overall[overall["auroc"] != ""]
+    known = overall[overall[metric] != ""]
     if known.empty:
         return "not run: too few participants in a class"
     feature_set = primary_feature_set(known["feature_set"])
     rows = known[known["feature_set"] == feature_set].drop_duplicates("model").set_index("model")
     model = primary_model(known.loc[known["feature_set"] == feature_set, "model"]) or str(rows.index[0])
     row = rows.loc[model].to_dict()
-    area, low, high = (float(row[name]) for name in ("auroc", "auroc_low", "auroc_high"))
-    return (
-        f"{area:.2f} (95 % interval {low:.2f} to {high:.2f}), {model_title(model)}, "
-        f"{FEATURE_SETS.get(feature_set, feature_set)}, N = {row['n']}"
-    )
+    value, low, high, prevalence = (_number(row, name) for name in (metric, "auroc_low", "auroc_high", "prevalence"))
+    beside = ""
+    if metric == "auroc":
+        beside = f" (95 % interval {low:.2f} to {high:.2f})"
+    elif metric == "auprc" and not math.isnan(prevalence):
+        beside = f" (prevalence {prevalence:.2f})"
+    return f"{value:.2f}{beside}, {model_title(model)}, {FEATURE_SETS.get(feature_set, feature_set)}, N = {row['n']}"
+
+
+def _number(row: Mapping[Any, Any], name: str) -> float:
+    """Return a cell as a number, NaN where it is empty or not there."""
+    return float(row.get(name) or "nan")
 
 
 def _libraries(paths: Mapping[str, Path]) -> str:
@@ -96,7 +116,8 @@ def _libraries(paths: Mapping[str, Path]) -> str:
 
 def _labels(labels: pd.DataFrame, config: Mapping[str, Any]) -> tuple[str, str]:
     """Return the counts of the first task's target that the label table shows."""
-    targets = [task["target"] for task in config["biomarkers"]["tasks"].values() if task is not None]
+    tasks = [task for task in config["biomarkers"]["tasks"].values() if task is not None and not task.get("control")]
+    targets = [task["target"] for task in tasks]
     shown = next((target for target in targets if target in labels), None)
     if shown is None:
         return "Participants", str(len(labels))

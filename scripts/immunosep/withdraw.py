@@ -192,14 +192,18 @@ def _add_tombstone(state: Withdrawals, stone: str) -> None:
 
 
 def _keep_folds(state: Withdrawals, person: Person) -> None:
-    """Set the folds of the others aside, without the participant; the next run keeps them."""
+    """Set the folds of the others aside, without the participant; the next run keeps them.
+
+    Participant, repeat and fold alone: their classes follow from sealed labels, and this file outlives the run's role.
+    """
     drawn = {path.parent.name: path for path in Path("results/biomarkers").glob("*/folds.tsv")}
     kept = {path.stem: path for path in state.folds.glob("*.tsv")}
     for task, path in sorted({**kept, **drawn}.items()):
         table, _ = without_person(path.read_bytes(), person)
-        if table.count(b"\n") > 1:
+        lines = [b"\t".join(line.split(b"\t")[:3]) + b"\n" for line in table.splitlines()]
+        if len(lines) > 1:
             state.folds.mkdir(exist_ok=True)
-            _replace(state.folds / f"{task}.tsv", table, 0o600)
+            _replace(state.folds / f"{task}.tsv", b"".join(lines), 0o600)
         else:  # a header alone: the task was not run, or nobody is left
             (state.folds / f"{task}.tsv").unlink(missing_ok=True)
 

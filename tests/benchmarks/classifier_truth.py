@@ -38,7 +38,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import pandas as pd  # noqa: E402
 
 from immunosep.biomarkers.evaluate import performance_table  # noqa: E402
-from immunosep.biomarkers.steps import Choices, Sources, evaluate_one_repeat, split_folds  # noqa: E402
+from immunosep.biomarkers.fold_steps import split_folds  # noqa: E402
+from immunosep.biomarkers.steps import Choices, Sources, evaluate_one_repeat  # noqa: E402
 from immunosep.config import feature_filters, load_config  # noqa: E402
 
 
@@ -60,20 +61,23 @@ def main() -> None:
     matrices = {name: path for name, path in matrices.items() if not arguments.layers or name in arguments.layers}
     with tempfile.TemporaryDirectory() as folder:
         folds = Path(folder) / "folds.tsv"
-        labels = arguments.trial / "labels.tsv"
+        labels, people = arguments.trial / "labels.tsv", arguments.trial / "clinical/participants.tsv"
         split_folds(
             task_name=arguments.task,
             biomarkers=config["biomarkers"],
             seed=config["seed"],
+            matrices=matrices,
             labels_path=labels,
+            participants_path=people,
             kept_path=None,
+            classes_path=Path(folder) / "classes.tsv",
             folds_path=folds,
             elsewhere_path=Path(folder) / "folds_elsewhere.tsv",
         )
         sources = Sources(
             matrices,
             labels,
-            arguments.trial / "clinical/participants.tsv",
+            people,
             folds,
             arguments.sealed / "classification.tsv" if arguments.sealed else None,
         )

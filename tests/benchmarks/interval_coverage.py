@@ -32,6 +32,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from immunosep.biomarkers.evaluate import auroc, performance_table  # noqa: E402
+from immunosep.biomarkers.fold_steps import split_folds  # noqa: E402
 from immunosep.biomarkers.models import fit_models, predict  # noqa: E402
 from immunosep.biomarkers.splits import derive_seed, outer_folds  # noqa: E402
 from immunosep.biomarkers.steps import Choices, Inputs, Sources, load_inputs  # noqa: E402
@@ -42,6 +43,7 @@ from immunosep.simulate import matrices  # noqa: E402
 POPULATION = 2000
 TASKS = ("endotype", "sofa_response")
 COMPARATORS = ("clinical", "layers", "late_fusion", "clinical_omics")
+# Two repeats are drawn and none is used: the folds of a trial are its own participants' alone, drawn below.
 SETTINGS = {"max_features": 150, "selected_features": [20], "penalty": [0.1, 1.0], "l1_ratio": [0.0]}
 LOW, HIGH = 0.90, 0.98
 
@@ -66,10 +68,23 @@ def one_trial(participants: int, seed: int) -> pd.DataFrame:
         matrices.simulate_matrices(folder, participants + POPULATION, seed)
         labels = folder / "labels.tsv"
         files = {layer.name: folder / f"{layer.name}.h5ad" for layer in matrices.LAYERS}
-        sources = Sources(files, labels, folder / "clinical/participants.tsv", labels)
+        people, folds = folder / "clinical/participants.tsv", folder / "folds.tsv"
+        sources = Sources(files, labels, people, folds)
         found = []
         for name in TASKS:
             biomarkers["tasks"][name] |= {"comparators": list(COMPARATORS), "feature_sets": ["full"]}
+            split_folds(
+                task_name=name,
+                biomarkers=biomarkers,
+                seed=seed,
+                matrices=files,
+                labels_path=labels,
+                participants_path=people,
+                kept_path=None,
+                classes_path=folder / "classes.tsv",
+                folds_path=folds,
+                elsewhere_path=folder / "elsewhere.tsv",
+            )
             found.append(judge(load_inputs(name, sources, choices), choices, participants, seed))
     return pd.concat(found, ignore_index=True)
 

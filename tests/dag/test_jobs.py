@@ -56,7 +56,7 @@ DEMO_JOBS = {
     "collect_verdicts": 1,
     "assess_missingness": 1,
     "run_multiqc": 1,
-    # integration and biomarkers: two tasks, two repeats, all countries left out in turn
+    # integration and biomarkers: two tasks, two repeats, all countries left out in turn; a negative control, one repeat
     "assemble_layers": 1,
     "fit_mofa_start": 2,
     "choose_mofa": 1,
@@ -64,9 +64,9 @@ DEMO_JOBS = {
     "enrich_weights": 1,
     "model_factors": 1,
     "trace_trajectories": 1,
-    "split_folds": 2,
-    "evaluate_repeat": 6,
-    "summarise_task": 2,
+    "split_folds": 3,
+    "evaluate_repeat": 7,
+    "summarise_task": 3,
     "assess_models": 2,
     "freeze_model": 2,
     "evaluate_panel": 4,
@@ -119,9 +119,9 @@ def test_blinded_without_the_sealed_tables(design):
         shutil.move(design / "away", sealed)
     assert differing(jobs) == {
         "plot_endotype_plane": (0, 1),
-        "split_folds": (1, 2),
-        "evaluate_repeat": (3, 6),
-        "summarise_task": (1, 2),
+        "split_folds": (2, 3),
+        "evaluate_repeat": (4, 7),
+        "summarise_task": (2, 3),
         "assess_models": (1, 2),
         "freeze_model": (1, 2),
         "evaluate_panel": (2, 4),
@@ -133,7 +133,7 @@ def test_blinded_without_the_sealed_tables(design):
 
 
 def test_unblinded_adds_what_uses_the_arm(design, monkeypatch):
-    """The trial's statistics and the surrogacy, and nothing else."""
+    """The trial's statistics, the surrogacy and the control by the arm, and nothing else."""
     config = overlay(design, "unblinded.yaml", role="unblinded")
     monkeypatch.chdir(design)
     unseal(load_config(ROOT / "config/config.yaml", config), "unblinded", "test statistician")
@@ -148,6 +148,9 @@ def test_unblinded_adds_what_uses_the_arm(design, monkeypatch):
         "grade_surrogates": (1, 0),
         "plot_surrogates": (2, 0),
         "plot_stepp": (2, 0),
+        "split_folds": (4, 3),
+        "evaluate_repeat": (8, 7),
+        "summarise_task": (4, 3),
     }
 
 
@@ -177,6 +180,23 @@ def test_trajectories_are_optional_and_every_start_is_a_job(design):
         "trace_trajectories": (0, 1),
         "plot_factor_trajectories": (0, 1),
     }
+
+
+def test_a_negative_control_never_becomes_a_model(design):
+    for name in ("model.skops", "panel.tsv"):
+        done = snakemake(design, "--dry-run", f"results/biomarkers/control_country/{name}")
+        assert done.returncode != 0
+        assert "MissingRuleException" in done.stdout + done.stderr
+
+
+def test_a_task_reads_its_own_layers_alone(design):
+    content = yaml.safe_load(DEMO.read_text())
+    content["biomarkers"]["tasks"]["control_country"] = {"layers": ["proteome"]}
+    config = overlay(design, "layers.yaml", biomarkers=content["biomarkers"])
+    performance = "results/biomarkers/control_country/performance.tsv"
+    jobs = planned_jobs(snakemake(design, "--dry-run", performance, configfile=config))
+    assert jobs["build_proteome"] == 1
+    assert not {"build_rna", "build_atac", "build_microbiome"} & jobs.keys()
 
 
 def test_a_layer_that_is_switched_off(design):
@@ -216,7 +236,8 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
         clinical={"participants": None, "visits": None, "labels": "labels.tsv"},
         layers=layers,
         biomarkers={
-            "tasks": {"endotype": None, "sofa_response": None, "severity": {"target": "severity", "days": []}},
+            # The trial's own tasks, which the table has no column for, are left out by themselves.
+            "tasks": {"severity": {"target": "severity", "days": []}},
             "cv": {"repeats": 1},
         },
     )

@@ -25,6 +25,7 @@ AFTER_RNA_TABLE = {
     "enrich_weights": 1,
     "model_factors": 1,
     "trace_trajectories": 1,
+    "split_folds": 2,
     "evaluate_repeat": 2,
     "summarise_task": 2,
     "assess_models": 2,

@@ -44,6 +44,7 @@ BIOMARKERS = {
     "factors": 2,
     "bootstrap": 20,
     "min_per_class": 8,
+    "min_unclassified": 20,
 }
 
 
@@ -132,18 +133,20 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
 
     choices = {"biomarkers": BIOMARKERS, "integration": INTEGRATION, "filters": {}, "seed": 1}
     shared = {"modalities": ["rna", "proteome"], "choices": choices}
-    few = {"biomarkers": BIOMARKERS, "seed": 1}
     source = {"matrices": ["rna.h5ad", "proteome.h5ad"], "folds": "folds.tsv", "classification": []}
     source |= {"labels": "labels.tsv", "participants": "participants.tsv"}
     run(
         "biomarkers/split_folds",
-        {"labels": "labels.tsv", "kept": []},
-        {"folds": "folds.tsv", "elsewhere": "places.tsv"},
-        **few,
+        {name: source[name] for name in ("matrices", "labels", "participants")} | {"kept": []},
+        {"classes": "classes.tsv", "folds": "folds.tsv", "elsewhere": "places.tsv"},
+        modalities=["rna", "proteome"],
+        biomarkers=BIOMARKERS,
+        seed=1,
     )
     run("biomarkers/evaluate_repeat", source, {"predictions": "one.tsv"}, **shared)
     summary = {"predictions": "predictions.tsv", "performance": "performance.tsv", "curves": "curves.tsv"}
-    run("biomarkers/summarise_task", {"labels": "labels.tsv", "repeats": ["one.tsv"]}, summary, **few)
+    told = {"classes": "classes.tsv", "repeats": ["one.tsv"]}
+    run("biomarkers/summarise_task", told, summary, bootstrap=20, seed=1)
     judged = {"labels": "labels.tsv", "participants": "participants.tsv", "predictions": "predictions.tsv"}
     worth = {name: f"{name}.tsv" for name in TABLES}
     settings = {"schemes": [], "prevalences": [0.1], "min_group": 5, "bootstrap": 20, "seed": 1}
@@ -171,9 +174,9 @@ def test_a_users_mistake_ends_a_script_without_traceback(tmp_path, restored_logg
     write_inputs(tmp_path)
     late = {**BIOMARKERS, "tasks": {"endotype": {**BIOMARKERS["tasks"]["endotype"], "days": [4]}}}
     stub = SimpleNamespace(
-        input=Named(labels=str(tmp_path / "labels.tsv"), kept=[]),
-        output=Named(folds=str(tmp_path / "folds.tsv"), elsewhere=str(tmp_path / "places.tsv")),
-        params=Named(biomarkers=late, seed=1),
+        input=Named(matrices=[], labels=str(tmp_path / "labels.tsv"), participants=[], kept=[]),
+        output=Named(**{name: str(tmp_path / f"{name}.tsv") for name in ("classes", "folds", "elsewhere")}),
+        params=Named(modalities=[], biomarkers=late, seed=1),
         wildcards=Named(task="endotype"),
         log=[str(tmp_path / "log")],
     )

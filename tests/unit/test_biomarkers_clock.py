@@ -3,12 +3,14 @@
 import pytest
 import yaml
 
+from immunosep.biomarkers.classes import class_labels
 from immunosep.biomarkers.clock import outcome_of, time_task
-from immunosep.biomarkers.guard import check_tasks, rules_of, task_problems, trial_rules
-from immunosep.biomarkers.tasks import class_labels, load_task
-from immunosep.config import check_config, defaults, load_config
+from immunosep.biomarkers.guard import check_tasks, may_predict, rules_of, task_problems, trial_rules, visible_tasks
+from immunosep.biomarkers.tasks import load_task
+from immunosep.config import defaults, load_config
 from immunosep.endpoints.columns import label_columns
 from immunosep.errors import InputError
+from immunosep.launch import BASE_CONFIG
 from support.tasks import labels, section
 
 RULES = trial_rules()
@@ -206,8 +208,27 @@ def planned(folder, tasks, clinical=None, **more):
     check_tasks(load_config(path))
 
 
-def test_the_trials_own_tasks_pass():
-    check_tasks(check_config({}))
+def test_the_trials_own_tasks_pass_and_a_role_has_those_that_it_may_see():
+    config = load_config(BASE_CONFIG)
+    check_tasks(config)
+    open_tasks = ["sofa_response", "landmark_d2", "landmark_d4", "landmark_d7"]
+    assert visible_tasks(config) == [*open_tasks, "mortality_28d", "control_site", "control_country"]
+    seen = ["endotype", *open_tasks, "reversal_d15", "mortality_28d", "control_site", "control_country"]
+    assert visible_tasks(config | {"role": "endotype"}) == seen
+    assert visible_tasks(config | {"role": "unblinded"}) == [*seen, "control_arm"]
+    config["biomarkers"]["tasks"]["sofa_response"]["population"] = {"endotype": ["MALS"]}
+    assert visible_tasks(config)[0] == "landmark_d2"
+
+
+def test_clinical_predictors_beside_a_control_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"omics alone: take out biomarkers.clinical \(country\)"):
+        planned(tmp_path, {"t": {"target": "site", "control": True, "comparators": ["layers"]}}, {"t": ["country"]})
+
+
+def test_body_sites_belong_to_the_microbiome():
+    assert may_predict("microbiome_oral", ["microbiome"])
+    assert not may_predict("microbiome_oral", ["rna"])
+    assert may_predict("anything", None)
 
 
 def test_a_target_that_does_not_exist_is_refused_with_the_nearest(tmp_path):
@@ -223,7 +244,14 @@ def test_a_target_that_does_not_exist_is_refused_with_the_nearest(tmp_path):
     [
         ({"target": "mean_sofa_d9"}, "mean_sofa_d9 is a number, and tasks predict classes"),
         ({"target": "sofa_response_rule"}, "it is no outcome to predict"),
-        ({"target": "country", "first_outcome_day": 4}, "it is no outcome to predict"),
+        ({"target": "country", "first_outcome_day": 4}, "as a negative control it needs control: true"),
+        ({"target": "sofa_response", "control": True}, "sofa_response is an outcome and no negative control"),
+        ({"target": "randomised", "control": True}, "negative controls of the trial are site, country, arm"),
+        ({"target": "arm", "control": True, "days": [1, 2]}, "after the first dose the arm is no negative control"),
+        ({"target": "site", "control": True, "landmark": 4}, "a negative control has no landmark"),
+        ({"target": "site", "control": True, "comparators": ["clinical", "layers"]}, "take out clinical"),
+        ({"target": "endotype", "layers": ["rnaa"]}, "there is no layer rnaa; did you mean rna?"),
+        ({"target": "endotype", "population": {"event_28": ["0"]}}, "would choose participants by their outcome"),
         ({"target": "endotype", "days": []}, "days is empty"),
         ({"target": "sofa_response", "days": [1, 4]}, "would look into its own outcome"),
         ({"target": "dynamic_endotype_d3", "days": [3]}, "no column dynamic_endotype_d3"),
@@ -243,6 +271,9 @@ def test_the_plan_refuses(tmp_path, task, said):
         {"target": "event_90", "days": [28], "landmark": 28},
         {"target": "dynamic_endotype_d7", "days": [7]},
         {"target": "reversal_d15", "days": [1, 2, 4, 7]},
+        {"target": "site", "control": True, "days": [4]},
+        {"target": "arm", "control": True},
+        {"target": "sofa_response", "layers": ["microbiome"], "population": {"endotype": ["MALS"], "dosed": [True]}},
     ],
 )
 def test_the_plan_passes(tmp_path, task):
@@ -281,3 +312,15 @@ def test_a_ready_label_table_shows_its_columns_at_plan_time(tmp_path):
     path.write_text(yaml.safe_dump({"clinical": clinical, "biomarkers": {"tasks": tasks, "clinical": {}}}))
     with pytest.raises(InputError, match="no column icuu; did you mean icu"):
         check_tasks(load_config(path))
+
+
+def test_beside_a_ready_table_the_trials_tasks_run_where_it_has_their_labels(tmp_path):
+    table = tmp_path / "labels.tsv"
+    table.write_text("participant\ticu\thospital\tevent_28\nP1\tyes\tA\t0\n")
+    path = tmp_path / "my.yaml"
+    control = {"target": "hospital", "control": True, "days": [], "comparators": ["layers"]}
+    tasks = {"hospital": control, "icu": {"target": "icu", "days": []}}
+    path.write_text(yaml.safe_dump({"clinical": {"labels": str(table)}, "biomarkers": {"tasks": tasks}}))
+    config = load_config(BASE_CONFIG, path)
+    check_tasks(config)
+    assert visible_tasks(config) == ["mortality_28d", "hospital", "icu"]

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from immunosep.biomarkers.fold_steps import split_folds
 from immunosep.biomarkers.panel import PanelRule, choose_panel, nogueira, select_stable
 from immunosep.biomarkers.panel_steps import PANEL, choose_final_panel, evaluate_panel
-from immunosep.biomarkers.steps import Choices, Sources, split_folds
+from immunosep.biomarkers.steps import Choices, Sources
 from immunosep.io import read_table, write_h5ad, write_table
 
 RULE = PanelRule(size=10, pairs=25, expected_false=0.2, frequency=0.7)
@@ -83,6 +84,7 @@ BIOMARKERS = {
     "factors": 3,
     "bootstrap": 100,
     "min_per_class": 8,
+    "min_unclassified": 20,
     "panel": {"size": 10, "pairs": 15, "expected_false": 1, "frequency": 0.7},
 }
 FILTERS = {"rna": {"min_count": 10, "min_fraction": 0.1}, "proteome": {"min_detected": 0.5}}
@@ -104,12 +106,12 @@ def run(folder, labels, effect=2.5):
         write_h5ad(anndata.AnnData(values, obs=obs, var=var)[keep].copy(), folder / f"{name}.h5ad")
     table = pd.DataFrame({"participant": persons, "site": "GR01", "endotype": labels})
     write_table(table, folder / "labels.tsv")
+    matrices = {name: folder / f"{name}.h5ad" for name in ("rna", "proteome")}
     split_folds(
-        task_name="endotype", biomarkers=BIOMARKERS, seed=1, labels_path=folder / "labels.tsv", kept_path=None,
-        folds_path=folder / "folds.tsv",
+        task_name="endotype", biomarkers=BIOMARKERS, seed=1, matrices=matrices, labels_path=folder / "labels.tsv",
+        participants_path=None, kept_path=None, classes_path=folder / "classes.tsv", folds_path=folder / "folds.tsv",
         elsewhere_path=folder / "folds_elsewhere.tsv",
     )  # fmt: skip
-    matrices = {name: folder / f"{name}.h5ad" for name in ("rna", "proteome")}
     sources = Sources(matrices, folder / "labels.tsv", None, folder / "folds.tsv")
     choices = Choices(BIOMARKERS, INTEGRATION, FILTERS, 1)
     evaluate_panel(

@@ -10,6 +10,7 @@ import skops.io
 from sklearn.metrics import roc_auc_score
 
 from immunosep.biomarkers.assess import TABLES, assess_models
+from immunosep.biomarkers.fold_steps import split_folds
 from immunosep.biomarkers.frozen import coefficients
 from immunosep.biomarkers.steps import (
     Choices,
@@ -19,7 +20,6 @@ from immunosep.biomarkers.steps import (
     freeze_model,
     load_inputs,
     permute,
-    split_folds,
     summarise_task,
 )
 from immunosep.io import read_table, write_h5ad, write_table
@@ -38,6 +38,7 @@ BIOMARKERS = {
     "factors": 3,
     "bootstrap": 100,
     "min_per_class": 8,
+    "min_unclassified": 20,
 }
 FILTERS = {"rna": {"min_count": 10, "min_fraction": 0.1}, "proteome": {"min_detected": 0.5}}
 INTEGRATION = {"min_features": 15, "iterations": 200, "convergence": "fast", "drop_r2": 0.01}
@@ -80,15 +81,28 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     )
     choices = Choices(biomarkers=biomarkers, integration=INTEGRATION, filters=FILTERS, seed=1)
     shared = {"task_name": "endotype", "sources": sources, "choices": choices}
-    few = {"task_name": "endotype", "biomarkers": biomarkers, "seed": 1, "labels_path": inputs / "labels.tsv"}
-    split_folds(**few, kept_path=None, folds_path=out / "folds.tsv", elsewhere_path=out / "folds_elsewhere.tsv")
+    split_folds(
+        task_name="endotype",
+        biomarkers=biomarkers,
+        seed=1,
+        matrices=sources.matrices,
+        labels_path=sources.labels,
+        participants_path=sources.participants,
+        kept_path=None,
+        classes_path=out / "classes.tsv",
+        folds_path=out / "folds.tsv",
+        elsewhere_path=out / "folds_elsewhere.tsv",
+    )
     for repeat in ("1", "2"):
         evaluate_one_repeat(**shared, repeat=repeat, predictions_path=out / f"repeat{repeat}.tsv")
     by_place = {**shared, "sources": replace(sources, folds=out / "folds_elsewhere.tsv")}
     scheme = "leave_one_site_group_out"
     evaluate_one_repeat(**by_place, repeat=scheme, predictions_path=out / f"{scheme}.tsv")
     summarise_task(
-        **few,
+        task_name="endotype",
+        bootstrap=biomarkers["bootstrap"],
+        seed=1,
+        classes_path=out / "classes.tsv",
         repeats=[out / "repeat1.tsv", out / "repeat2.tsv"],
         predictions_path=out / "predictions.tsv",
         performance_path=out / "performance.tsv",
@@ -140,6 +154,17 @@ def test_tables_of_the_task(finished):
     joined = predictions.merge(folds, on=["participant", "repeat"])
     assert (joined["fold_x"] == joined["fold_y"]).all()
     assert folds["digest"].nunique() == 1
+    note = "two classes: 0 unclassified with a sample, 20 needed for a third"
+    assert performance["note"].str.endswith(note).all()
+    told = read_table(finished / "classes.tsv")
+    assert told.to_dict("list") == {
+        "task": ["endotype"] * 2,
+        "class": ["MALS", "SII"],
+        "participants": ["12", "18"],
+        "sampled": ["12", "18"],
+        "enters": ["yes"] * 2,
+        "note": [note] * 2,
+    }
     permuted = read_table(finished / "permutations.tsv")
     assert len(permuted) == 5 * 2
     late = permuted[permuted["model"] == "late_fusion"]
@@ -281,10 +306,29 @@ def test_a_landmark_task_sees_who_is_there_and_sampled(tmp_path):
     }
     write_table(pd.DataFrame(labels), tmp_path / "labels.tsv")
     task = {"target": "sofa_response", "days": [1, 4], "landmark": 4, "comparators": ["clinical", "layers"]}
-    biomarkers = BIOMARKERS | {"tasks": {"t": task}, "clinical": {"t": ["sofa_baseline", "sofa_d4"]}}
+    biomarkers = BIOMARKERS | {
+        "tasks": {"t": task},
+        "clinical": {"t": ["sofa_baseline", "sofa_d4"]},
+        "min_per_class": 3,
+    }
     sources = Sources({"rna": tmp_path / "rna.h5ad"}, tmp_path / "labels.tsv", None, tmp_path / "folds.tsv")
+    split_folds(
+        task_name="t",
+        biomarkers=biomarkers,
+        seed=1,
+        matrices=sources.matrices,
+        labels_path=sources.labels,
+        participants_path=None,
+        kept_path=None,
+        classes_path=tmp_path / "classes.tsv",
+        folds_path=sources.folds,
+        elsewhere_path=tmp_path / "elsewhere.tsv",
+    )
     inputs = load_inputs("t", sources, Choices(biomarkers, INTEGRATION, FILTERS, 1))
-    assert inputs.classes.index.tolist() == persons[:8]
+    assert inputs.classes.index.tolist() == persons[:7]
     # Of the one who was sampled on day 1 alone nothing is left; of the others both days are.
-    assert inputs.blocks["rna"].observations.tolist() == [f"{name}-D0{day}" for name in persons[:7] for day in (1, 4)]
-    assert inputs.blocks["clinical"].participants.tolist() == persons[:7]
+    training = inputs.blocks["rna"].rows(inputs.classes.index)
+    assert training.observations.tolist() == [f"{name}-D0{day}" for name in persons[:7] for day in (1, 4)]
+    assert inputs.blocks["clinical"].rows(inputs.classes.index).participants.tolist() == persons[:7]
+    told = read_table(tmp_path / "classes.tsv").set_index("note")["participants"].astype(int)
+    assert told.groupby(level=0).sum().to_dict() == {"": 7, "gone by day 4": 2, "no sample on day 4": 1}

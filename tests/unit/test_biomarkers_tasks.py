@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from immunosep.biomarkers.classes import class_labels, too_small
 from immunosep.biomarkers.splits import derive_seed, folds_digest, grouped_folds, keep_folds, outer_folds
-from immunosep.biomarkers.tasks import class_labels, contrasts, load_task, too_small
+from immunosep.biomarkers.tasks import contrasts, load_task
 from immunosep.errors import InputError
 from support.tasks import labels, section
 

@@ -7,7 +7,7 @@ import pytest
 
 from immunosep.errors import InputError
 from immunosep.figures.embedding import read_modality
-from immunosep.integration.assemble import assemble, read_h5mu, read_layer, to_observations, write_h5mu
+from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_samples, to_observations, write_h5mu
 from immunosep.integration.steps import assemble_layers
 
 
@@ -141,3 +141,21 @@ def test_scales_and_technical_covariates_are_kept_and_missing_layers_stay_absent
     assert data.mod["flow"].n_obs == 1
     assert data.n_obs == 2
     assert data.obsm["flow"].ravel().tolist() == [True, False]
+
+
+def test_the_samples_of_a_layer_are_those_that_reading_it_gives(tmp_path):
+    names = ["GR01-012345678-D01", "GR01-012345678-D04"]
+    layer(names).write_h5ad(tmp_path / "rna.h5ad")
+    both = layer(names * 2, libraries=list("abcd"), specimen=["oral", "oral", "rectum", "rectum"])
+    both.write_h5ad(tmp_path / "microbiome.h5ad")
+    (tmp_path / "lipids.tsv").write_text("observation\tx\nP2\t1\nP1\t2\n")
+    for name, ending, modalities in (
+        ("rna", "h5ad", ["rna"]),
+        ("microbiome", "h5ad", ["microbiome_oral", "microbiome_rectum"]),
+        ("lipids", "tsv", ["lipids"]),
+    ):
+        found = read_samples(tmp_path / f"{name}.{ending}", name)
+        whole = read_layer(tmp_path / f"{name}.{ending}", name)
+        assert list(found) == list(whole) == modalities
+        for modality, table in found.items():
+            pd.testing.assert_frame_equal(table, whole[modality].obs[["participant", "visit_day"]])

@@ -174,6 +174,21 @@ def test_small_classes_take_models_and_their_figures_out(config):
     assert "fewer than 5 participants" in Path("bundle/README.md").read_text()
 
 
+def test_a_control_tells_its_performance_alone_and_no_site(config):
+    classes = ["site GR03", "country RO", "macro"]
+    counts = {"n": 20, "n_positive": [9, 11, ""], "auroc": 0.8, "model": "rna", "feature_set": "full"}
+    table = pd.DataFrame({"task": "control_site", "class": classes, **counts})
+    write("biomarkers/control_site/performance.tsv", table)
+    write("biomarkers/control_site/permutations.tsv", table)
+    write("biomarkers/control_site/curves.tsv", table)
+    write_release(config, Path("bundle"), SECRET)
+    assert [name for name in contents(Path("bundle")) if "control_site" in name] == [
+        "biomarkers/control_site/performance.tsv"
+    ]
+    told = read("biomarkers/control_site/performance.tsv")["class"].tolist()
+    assert told == [f"site {surrogate(SECRET, 'site', 'GR03', prefix='S')}", "country RO", "macro"]
+
+
 def test_what_the_table_does_not_know_is_named_and_not_released(config):
     write("intake/tomorrow.tsv", {"site": ["GR03"]})
     told = write_release(config, Path("bundle"), SECRET)

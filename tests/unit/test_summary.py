@@ -75,6 +75,26 @@ def test_blinded_run_shows_what_it_has(results):
     ]
 
 
+def test_another_measure_may_stand_for_a_task():
+    table = performance(("late_fusion", "full", 36, 0.9, 0.8, 1)).assign(auprc="0.4", prevalence="0.25", brier="0.1")
+    assert headline(table, "auprc") == "0.40 (prevalence 0.25), Late fusion, all features, N = 36"
+    assert headline(table, "brier") == "0.10, Late fusion, all features, N = 36"
+    macro = table.assign(**{"class": "macro", "prevalence": ""})
+    assert headline(macro, "auprc") == "0.40, Late fusion, all features, N = 36"
+
+
+def test_the_measure_is_the_tasks_and_a_control_names_no_label(results):
+    tasks = {"control_site": {"target": "randomised", "control": True}, **CONFIG["biomarkers"]["tasks"]}
+    tasks["endotype"] = {"target": "endotype", "metric": "brier"}
+    table = performance(("late_fusion", "full", 36, 0.9, 0.8, 1)).assign(brier="0.1")
+    write_table(table, results / "biomarkers" / "endotype" / "performance.tsv")
+    labels = pd.DataFrame({"participant": ["p"], "randomised": ["yes"], "endotype": ["SII"]})
+    write_table(labels, results / "labels" / "labels.tsv")
+    lines = dict(summarise(results, {"biomarkers": {"tasks": tasks}}))
+    assert lines["Brier score, Endotype"].startswith("0.10, Late fusion")
+    assert lines["Endotype"] == "1 SII"
+
+
 def test_headline_is_not_the_best_of_many():
     table = performance(("rna", "full", 9, 0.99, 0.9, 1), ("mofa", "full", 9, 0.6, 0.5, 0.7))
     assert headline(table).startswith("0.60")

@@ -61,7 +61,8 @@ RESULTS = {
     ".snakemake/log/other.snakemake.log": False,
 }
 SPEAKING = {"logs/rna/build_rna.log", ".snakemake/log/run.snakemake.log", "results/intake/rna.tsv"}
-FOLDS = f"participant\trepeat\tfold\tdigest\n{NAME}\t1\t1\tabc\n{OTHER}\t1\t2\tabc\n"
+FOLDS = f"participant\trepeat\tfold\tclass\tdigest\n{NAME}\t1\t1\tMALS\tabc\n{OTHER}\t1\t2\tSII\tabc\n"
+KEPT = f"participant\trepeat\tfold\n{OTHER}\t1\t2\n"  # no class: it follows from a sealed label
 
 
 class Killed(BaseException):
@@ -159,7 +160,7 @@ def test_nothing_of_the_participant_stays_and_all_of_the_others(trial):
         assert (place not in left) is goes, place
     assert record(f"results/rna/{OTHER}-D01-rna/quant.sf") in left
     assert not Path(f"results/rna/{NAME}-D01-rna").exists()
-    assert Path("withdrawals/folds/endotype.tsv").read_text() == FOLDS.replace(f"{NAME}\t1\t1\tabc\n", "")
+    assert Path("withdrawals/folds/endotype.tsv").read_text() == KEPT
     assert Path("cohort/truth/counts.tsv").read_text() == f"gene\t{OTHER}-D01-rna\nA\t2\n"
     assert Path("cohort/raw/npx.csv").read_text() == f"SampleID;NPX\n{OTHER}-D01-olink-plasma;2\n"
     assert not list(Path("cohort/raw").glob(f"{NAME}*"))

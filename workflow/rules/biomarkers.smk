@@ -2,22 +2,25 @@
 
 Needs the layers' matrices with all their features, because the folds choose among them by the training participants
 alone; results/labels/labels.tsv and the table of participants. Steps per task:
-split_folds (once, from the labels alone), evaluate_repeat (one job per repeat: all models on all its folds),
-summarise_task, freeze_model; where asked for, permute_task (one job per permutation) and collect_permutations. Makes
-results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
+split_folds (once, from the labels and from who was sampled), evaluate_repeat (one job per repeat: all models on all its
+folds), summarise_task, freeze_model; where asked for, permute_task (one job per permutation) and collect_permutations.
+Makes results/biomarkers/<task>/{classes,folds,predictions,performance,curves,permutations}.tsv, model.skops and
+model_card.md. A negative control ends at its performance: nobody needs a model that tells the site.
 """
 
 SCHEMES = config["biomarkers"]["cv"]["also"]
-REPEATS = range(1, config["biomarkers"]["cv"]["repeats"] + 1)
 PERMUTATIONS = range(1, config["biomarkers"]["permutations"] + 1)
 
 
 rule split_folds:
-    """Folds of whole participants, written once and shared by all models."""
+    """Classes and folds of whole participants, written once and shared by all models."""
     input:
+        matrices=task_matrices,
         labels="results/labels/labels.tsv",
+        participants=config["clinical"]["participants"] or [],
         kept=kept_folds,
     output:
+        classes="results/biomarkers/{task}/classes.tsv",
         folds="results/biomarkers/{task}/folds.tsv",
         elsewhere="results/biomarkers/{task}/folds_elsewhere.tsv",
     log:
@@ -29,11 +32,9 @@ rule split_folds:
         mem_mb=1000,
         runtime=10,
     params:
-        code=fingerprint("immunosep.biomarkers.splits"),
-        biomarkers=lambda wildcards: {
-            name: task_settings(wildcards)[name]
-            for name in ("tasks", "clinical", "clock", "cv", "min_per_class")
-        },
+        code=fingerprint("immunosep.biomarkers.fold_steps"),
+        modalities=task_modalities,
+        biomarkers=fold_choices,
         seed=config["seed"],
     script:
         "../../scripts/biomarkers/split_folds.py"
@@ -42,7 +43,7 @@ rule split_folds:
 rule evaluate_repeat:
     """Predictions of one repeat, or of one split by place: every participant by models fitted without them."""
     input:
-        matrices=list(modalities().values()),
+        matrices=task_matrices,
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds=own_folds,
@@ -61,7 +62,7 @@ rule evaluate_repeat:
         runtime=120,
     params:
         code=fingerprint("immunosep.biomarkers.steps"),
-        modalities=list(modalities()),
+        modalities=task_modalities,
         choices=model_choices,
     script:
         "../../scripts/biomarkers/evaluate_repeat.py"
@@ -70,11 +71,11 @@ rule evaluate_repeat:
 rule summarise_task:
     """Predictions of all repeats, performance with confidence intervals, points of the curves."""
     input:
-        labels="results/labels/labels.tsv",
+        classes="results/biomarkers/{task}/classes.tsv",
         repeats=lambda wildcards: collect(
             "results/biomarkers/{task}/repeats/{repeat}.tsv",
             task=wildcards.task,
-            repeat=REPEATS,
+            repeat=repeats_of(wildcards.task),
         ),
     output:
         predictions="results/biomarkers/{task}/predictions.tsv",
@@ -89,14 +90,10 @@ rule summarise_task:
         mem_mb=2000,
         runtime=30,
     params:
-        code=fingerprint("immunosep.biomarkers.evaluate"),
-        biomarkers=lambda wildcards: {
-            **{
-                name: task_settings(wildcards)[name]
-                for name in ("tasks", "clinical", "clock", "cv", "min_per_class")
-            },
-            "bootstrap": config["biomarkers"]["bootstrap"],
-        },
+        code=fingerprint(
+            "immunosep.biomarkers.classes", "immunosep.biomarkers.evaluate"
+        ),
+        bootstrap=config["biomarkers"]["bootstrap"],
         seed=config["seed"],
     script:
         "../../scripts/biomarkers/summarise_task.py"
@@ -141,7 +138,7 @@ rule assess_models:
 rule freeze_model:
     """The models refitted on all participants, in a file that runs no code, with a model card."""
     input:
-        matrices=list(modalities().values()),
+        matrices=task_matrices,
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -152,6 +149,8 @@ rule freeze_model:
         card="results/biomarkers/{task}/model_card.md",
     log:
         "logs/biomarkers/freeze_model/{task}.log",
+    wildcard_constraints:
+        task=OUTCOMES,
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -160,7 +159,7 @@ rule freeze_model:
         runtime=60,
     params:
         code=fingerprint("immunosep.biomarkers.steps"),
-        modalities=list(modalities()),
+        modalities=task_modalities,
         choices=model_choices,
         epoch=data_epoch(config),
         shuffled=SHUFFLED,
@@ -171,7 +170,7 @@ rule freeze_model:
 rule permute_task:
     """The whole pipeline once more, with the classes shuffled between participants of a site."""
     input:
-        matrices=list(modalities().values()),
+        matrices=task_matrices,
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -188,7 +187,7 @@ rule permute_task:
         runtime=120,
     params:
         code=fingerprint("immunosep.biomarkers.steps"),
-        modalities=list(modalities()),
+        modalities=task_modalities,
         choices=model_choices,
     script:
         "../../scripts/biomarkers/permute_task.py"

@@ -9,10 +9,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).parent / "scripts"))
 
-from immunosep.biomarkers.guard import check_tasks, rules_of
+from immunosep.biomarkers.guard import (
+    check_tasks,
+    may_predict,
+    rules_of,
+    visible_tasks,
+)
 from immunosep.blinding import hidden_features
 from immunosep.config import check_config, feature_filters, require_inputs
-from immunosep.endpoints.columns import label_columns
 from immunosep.errors import InputError
 from immunosep.intake import load_libraries
 from immunosep.launch import find_own_tools

@@ -9,7 +9,7 @@ results/biomarkers/<task>/{panel,panel_summary,panel_performance}.tsv.
 rule evaluate_panel:
     """Predictions of one repeat by panels that were chosen without the predicted participants."""
     input:
-        matrices=list(modalities().values()),
+        matrices=task_matrices,
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -21,6 +21,8 @@ rule evaluate_panel:
         "logs/biomarkers/evaluate_panel/{task}_{repeat}.log",
     benchmark:
         "benchmarks/biomarkers/evaluate_panel/{task}_{repeat}.tsv"
+    wildcard_constraints:
+        task=OUTCOMES,
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -29,7 +31,7 @@ rule evaluate_panel:
         runtime=60,
     params:
         code=fingerprint("immunosep.biomarkers.panel_steps"),
-        modalities=list(modalities()),
+        modalities=task_modalities,
         choices=panel_choices,
     script:
         "../../scripts/biomarkers/evaluate_panel.py"
@@ -38,7 +40,7 @@ rule evaluate_panel:
 rule choose_panel:
     """The panel chosen on all participants, how stable it is, and the performance of the procedure."""
     input:
-        matrices=list(modalities().values()),
+        matrices=task_matrices,
         labels="results/labels/labels.tsv",
         participants=config["clinical"]["participants"] or [],
         folds="results/biomarkers/{task}/folds.tsv",
@@ -46,12 +48,12 @@ rule choose_panel:
         predictions=lambda wildcards: collect(
             "results/biomarkers/{task}/panels/{repeat}.tsv",
             task=wildcards.task,
-            repeat=REPEATS,
+            repeat=repeats_of(wildcards.task),
         ),
         chosen=lambda wildcards: collect(
             "results/biomarkers/{task}/panels/{repeat}_markers.tsv",
             task=wildcards.task,
-            repeat=REPEATS,
+            repeat=repeats_of(wildcards.task),
         ),
     output:
         panel="results/biomarkers/{task}/panel.tsv",
@@ -59,6 +61,8 @@ rule choose_panel:
         performance="results/biomarkers/{task}/panel_performance.tsv",
     log:
         "logs/biomarkers/choose_panel/{task}.log",
+    wildcard_constraints:
+        task=OUTCOMES,
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -67,7 +71,7 @@ rule choose_panel:
         runtime=30,
     params:
         code=fingerprint("immunosep.biomarkers.panel_steps"),
-        modalities=list(modalities()),
+        modalities=task_modalities,
         choices=panel_choices,
     script:
         "../../scripts/biomarkers/choose_panel.py"

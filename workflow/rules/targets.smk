@@ -3,8 +3,12 @@
 Functions only; they depend on the libraries, the role and the configuration, never on results.
 """
 
-# Columns of the label table in this role; what follows from a sealed table is not among them in a lower one.
-VISIBLE_LABELS = label_columns(config, endotype=SEES_ENDOTYPE, arm=SEES_ARM)
+# Prediction tasks of this run; those whose target or population the role may not see are not among them.
+TASKS = visible_tasks(config)
+CONTROLS = [name for name in TASKS if config["biomarkers"]["tasks"][name]["control"]]
+# Tasks that become models, and as a pattern of the wildcard `task` for the rules that make them.
+MODELLED = [name for name in TASKS if name not in CONTROLS]
+OUTCOMES = "|".join(MODELLED) or "none"
 # Caption -> category and title in the HTML report.
 SHOWN = {
     "availability": ("1 Cohort", "Samples by participant, visit and layer"),
@@ -44,22 +48,40 @@ def modalities():
     return paths
 
 
-def tasks():
-    """List the prediction tasks of this run; one whose target the role may not see is left out."""
-    return [
-        name
-        for name, task in config["biomarkers"]["tasks"].items()
-        if task is not None and (not OWN_LABELS or task["target"] in VISIBLE_LABELS)
-    ]
+def task_layers(task):
+    """Map each modality that may predict in a task to its matrix."""
+    chosen = config["biomarkers"]["tasks"][task]["layers"]
+    return {
+        name: path for name, path in modalities().items() if may_predict(name, chosen)
+    }
+
+
+def task_matrices(wildcards):
+    """List the matrices of a task."""
+    return list(task_layers(wildcards.task).values())
+
+
+def task_modalities(wildcards):
+    """List the modalities of a task, in the order of its matrices."""
+    return list(task_layers(wildcards.task))
+
+
+def repeats_of(task):
+    """Return the repeats of a task's folds; one says enough of a negative control."""
+    return range(
+        1, 2 if task in CONTROLS else config["biomarkers"]["cv"]["repeats"] + 1
+    )
 
 
 def task_settings(wildcards):
     """Return the section `biomarkers` as one task sees it: another task's change does not rerun this one."""
     section = config["biomarkers"]
+    others = ("permutations", "bootstrap", "panel", "prevalences")
+    decided = ("min_per_class", "min_unclassified")
     own = {
         name: value
         for name, value in section.items()
-        if name not in ("permutations", "bootstrap", "panel", "prevalences")
+        if name not in (*others, *decided)
     }
     return {
         **own,
@@ -67,6 +89,16 @@ def task_settings(wildcards):
         "clinical": {wildcards.task: section["clinical"].get(wildcards.task, [])},
         "clock": rules_of(config),
     }
+
+
+def fold_choices(wildcards):
+    """Return all of the configuration that the classes and the folds of a task depend on."""
+    own = task_settings(wildcards)
+    limits = {
+        name: config["biomarkers"][name]
+        for name in ("min_per_class", "min_unclassified")
+    }
+    return limits | {name: own[name] for name in ("tasks", "clinical", "clock", "cv")}
 
 
 def model_choices(wildcards):
@@ -108,7 +140,7 @@ def measured_definers(wildcards):
 SHOWS_ENDOTYPE = OWN_LABELS and SEES_ENDOTYPE
 FOLLOWS_VISITS = config["integration"]["mefisto"]["enabled"]
 # Label columns that may colour a figure: the endotype, or the targets of another cohort.
-TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
+TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in MODELLED}
 OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
 SHOWN_LABELS = OWN_COLOURS if OWN_LABELS else sorted(TARGETS)
 
@@ -130,9 +162,9 @@ def all_figures():
     stems = ["05_mofa_variance", "06_factor_associations", "13_mofa_stability"]
     stems += ["14_factor_trajectories"] if FOLLOWS_VISITS else []
     stems += [f"04_pca_{modality}" for modality in modalities()]
-    stems += [f"07_roc_{task}" for task in tasks()]
-    stems += [f"08_calibration_{task}" for task in tasks()]
-    stems += [f"09_decision_curve_{task}" for task in tasks()]
+    stems += [f"07_roc_{task}" for task in MODELLED]
+    stems += [f"08_calibration_{task}" for task in MODELLED]
+    stems += [f"09_decision_curve_{task}" for task in MODELLED]
     stems += [f"03_qc_{layer}" for layer in RAW_LAYERS]
     stems += ["01_availability", "01_missingness"] if RAW_LAYERS else []
     stems += ["02_endotype_plane"] if SHOWS_ENDOTYPE else []
@@ -166,9 +198,9 @@ def all_results():
         targets.append("results/surrogacy/grades.tsv")
     for layer in RAW_LAYERS:
         targets.append(f"results/{layer}/{layer}.h5ad")
-    for task in tasks():
+    targets += [f"results/biomarkers/{task}/performance.tsv" for task in TASKS]
+    for task in MODELLED:
         targets += [
-            f"results/biomarkers/{task}/performance.tsv",
             f"results/biomarkers/{task}/decision_curve.tsv",
             f"results/biomarkers/{task}/model.skops",
             f"results/biomarkers/{task}/panel.tsv",

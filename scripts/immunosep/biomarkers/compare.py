@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from immunosep.biomarkers.classes import person_table
 from immunosep.biomarkers.evaluate import KEYS, PERFORMANCE, auroc, average_repeats, bootstrap_auroc, performance_table
 
 DIFFERENCES: Final = (
@@ -122,10 +123,7 @@ def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None) -> 
     participants
         Clinical table of participants, or None.
     """
-    table = labels.set_index("participant")
-    if participants is not None:
-        keyed = participants.set_index(participants["site"] + "-" + participants["participant_code"])
-        table = table.join(keyed[keyed.columns.difference(table.columns)])
+    table = person_table(labels, participants)
     found = {name: table[name].astype(str).str.strip() for name in ("sex", "country", "infection") if name in table}
     if "age_years" in table:
         age = pd.to_numeric(table["age_years"], errors="coerce")

@@ -102,10 +102,13 @@ def permutation_strata(task: Task, labels: pd.DataFrame) -> pd.Series:
     """Return the groups within which a permutation shuffles: the site, and the endotype where it is not the target.
 
     What a site or an endotype alone tells of the outcome is then in the permutations too, and no evidence of the omics.
+    Where the place itself is the target, nothing could be shuffled within a site.
     """
     strata = pd.Series("", index=labels.index)
-    for name in ("site", "endotype"):
-        if name in labels and not (name == "endotype" and "endotype" in task.target):
+    within = [] if task.predicts_place else ["site"]
+    within += [] if "endotype" in task.target else ["endotype"]
+    for name in within:
+        if name in labels:
             strata = strata + "|" + labels[name].astype(str)
     return strata
 

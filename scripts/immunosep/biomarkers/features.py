@@ -15,6 +15,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from immunosep.biomarkers.classes import person_table
 from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
 from immunosep.biomarkers.tasks import Task
 from immunosep.errors import InputError
@@ -268,10 +269,7 @@ def clinical_predictors(task: Task, labels: pd.DataFrame, participants: pd.DataF
     """
     if not task.clinical:
         return None
-    table = labels.set_index("participant").sort_index()
-    if participants is not None:
-        keyed = participants.set_index(participants["site"] + "-" + participants["participant_code"])
-        table = table.join(keyed[keyed.columns.difference(table.columns)])
+    table = person_table(labels, participants)
     missing = [name for name in task.clinical if name not in table]
     if missing:
         raise InputError(

@@ -35,12 +35,35 @@ CLINICAL_AVAILABLE_DAY: Final = {
 #: Clinical predictors that define a target, or tell it: only participants with MALS may have COVID-19.
 DEFINERS: Final = {"endotype": ("endotype", "covid19"), "both_criteria": ("endotype",), "borderline": ("endotype",)}
 
+#: Targets that tell where somebody was treated.
+PLACES: Final = ("site", "country")
+#: What may be predicted as a negative control, to learn of the data; a ready label table may have others.
+CONTROLS: Final = (*PLACES, "arm")
+#: Comparators that see the omics alone, as a negative control has to.
+OMICS_ALONE: Final = ("layers", "mofa", "late_fusion", "early_fusion", "boosting")
+#: Columns that may define a task's population, known by the first dose or the trial's own populations.
+POPULATION: Final = (
+    *("endotype", "arm", "sex", "site", "country", "infection", "covid19"),
+    *("randomised", "dosed", "per_protocol"),
+)
+
 _SCORE: Final = re.compile(r"sofa_d([0-9]+)")
 
 
 def rules_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the configuration that the clock reads."""
     return {section: config[section] for section in SECTIONS}
+
+
+def as_text(value: object) -> str:
+    """Return a value of the configuration as the tables write it: YAML reads a bare `yes` as true."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def may_predict(modality: str, layers: Collection[str] | None) -> bool:
+    """Say whether a modality belongs to a task's layers; None: all do. Body sites belong to the microbiome."""
+    layer = "microbiome" if modality.startswith("microbiome_") else modality
+    return layers is None or layer in layers
 
 
 @cache
@@ -116,8 +139,11 @@ def task_problems(name: str, biomarkers: Mapping[str, Any], rules: Mapping[str, 
     entry = biomarkers["tasks"][name]
     target, days = entry["target"], sorted(entry.get("days") or ())
     first_outcome_day = entry.get("first_outcome_day")
-    timing, problems = time_task(target, days, entry.get("landmark"), rules, first_outcome_day)
     clinical = (biomarkers.get("clinical") or {}).get(name, ())
+    timing, problems = time_task(target, days, entry.get("landmark"), rules, first_outcome_day)
+    if entry.get("control"):
+        # What is no outcome has no clock: a place and an arm were there from the beginning.
+        return timing, _control_problems(entry, timing, clinical, rules)
     compares = "clinical" in entry["comparators"]
     problems += clinical_problems(target, clinical, timing, rules, first_outcome_day, compares=compares)
     if target == "sofa_response" and timing.landmark is None and rules["sofa_response"]["option"] == "F":
@@ -126,6 +152,25 @@ def task_problems(name: str, biomarkers: Mapping[str, Any], rules: Mapping[str, 
             "them: the test fold would have helped to make its own labels; choose one of the options A to E"
         )
     return timing, problems
+
+
+def _control_problems(
+    entry: Mapping[str, Any], timing: Timing, clinical: Sequence[str], rules: Mapping[str, Any]
+) -> list[str]:
+    """Say what is wrong with a negative control."""
+    target, days = entry["target"], entry.get("days") or ()
+    problems = []
+    if target not in CONTROLS and outcome_of(timing.target, rules, timing.landmark) is not None:
+        problems.append(f"{target} is an outcome and no negative control: leave control out")
+    if entry.get("landmark") is not None:
+        problems.append("a negative control has no landmark: leave it out")
+    if target == "arm" and any(day > 1 for day in days):
+        problems.append("after the first dose the arm is no negative control: days [1], or leave control out")
+    others = [name for name in entry["comparators"] if name not in OMICS_ALONE]
+    if others or clinical:
+        told = [*others, *(f"biomarkers.clinical ({', '.join(clinical)})" for _ in clinical[:1])]
+        problems.append(f"a negative control is predicted from the omics alone: take out {', '.join(told)}")
+    return problems
 
 
 def check_tasks(config: Mapping[str, Any]) -> None:
@@ -141,20 +186,43 @@ def check_tasks(config: Mapping[str, Any]) -> None:
     InputError
         One line for every problem.
     """
-    rules, ready = rules_of(config), config["clinical"]["labels"]
-    columns = _header(ready) if ready else label_columns(rules, endotype=True, arm=True)
+    rules, ready = rules_of(config), bool(config["clinical"]["labels"])
+    everything = label_columns(rules, endotype=True, arm=True)
+    columns = _header(config["clinical"]["labels"]) if ready else everything
     problems = []
     for name, entry in config["biomarkers"]["tasks"].items():
-        if entry is None:
+        if entry is None or (ready and entry["target"] in set(everything).difference(columns)):
             continue
         timing, own = task_problems(name, config["biomarkers"], rules)
-        own += _column_problems(entry, timing, columns, rules, ready=bool(ready))
+        own += _column_problems(entry, timing, columns, rules, ready=ready)
+        own += _choice_problems(entry, config["layers"], ready=ready)
         problems += [f"  biomarkers.tasks.{name}: {problem}." for problem in own]
     late = [day for day in config["sofa"]["landmark_days"] if day >= config["sofa"]["last_day"]]
     if late:
         problems.append(f"  sofa.landmark_days: {late} leave no day until sofa.last_day; take them out.")
     if problems:
         raise InputError("The prediction tasks have {} mistake(s):\n{}".format(len(problems), "\n".join(problems)))
+
+
+def visible_tasks(config: Mapping[str, Any]) -> list[str]:
+    """List the tasks of a run that `check_tasks` has passed.
+
+    One whose target or population the role may not see is left out, and beside a ready label table one of the trial
+    whose target it lacks.
+    """
+    role, ready = config["role"], config["clinical"]["labels"]
+    everything = set(label_columns(config, endotype=True, arm=True))
+    seen = (
+        _header(ready)
+        if ready
+        else label_columns(config, endotype=role in ("endotype", "unblinded"), arm=role == "unblinded")
+    )
+    hidden = everything.difference(seen)
+    return [
+        name
+        for name, entry in config["biomarkers"]["tasks"].items()
+        if entry is not None and not hidden & {entry["target"], *(() if ready else entry["population"])}
+    ]
 
 
 def _header(path: str) -> list[str]:
@@ -177,11 +245,33 @@ def _column_problems(
         return [f"the label table has no column {target}; {hint}"]
     if ready:
         return []
+    if entry.get("control"):
+        return [] if target in CONTROLS else [f"negative controls of the trial are {', '.join(CONTROLS)}"]
     outcome = outcome_of(timing.target, rules, timing.landmark)
     if outcome is None:
-        return [f"{target} says how a label came about or who somebody is; it is no outcome to predict"]
+        hint = "; as a negative control it needs control: true" if target in CONTROLS else ""
+        return [f"{target} says how a label came about or who somebody is; it is no outcome to predict{hint}"]
     if outcome.is_number:
         return [f"{target} is a number, and tasks predict classes; choose a response, a reversal or an event"]
     if not entry.get("days"):
         return ["days is empty: the trial's samples have visit days; say which may predict"]
     return []
+
+
+def _choice_problems(entry: Mapping[str, Any], layers: Collection[str], *, ready: bool) -> list[str]:
+    """Say which layers a task names that do not exist, and by what its population cannot be defined."""
+    problems = []
+    for name in entry.get("layers") or ():
+        if name not in layers:
+            near = get_close_matches(name, layers, n=1)
+            problems.append(
+                f"there is no layer {name}; "
+                + (f"did you mean {near[0]}?" if near else "see layers in the configuration")
+            )
+    unknown = [] if ready else [name for name in entry.get("population") or () if name not in POPULATION]
+    if unknown:
+        problems.append(
+            f"population by {', '.join(unknown)}: what happens later would choose participants by their outcome; "
+            f"possible are {', '.join(POPULATION)}"
+        )
+    return problems

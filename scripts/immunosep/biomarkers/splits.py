@@ -82,15 +82,31 @@ def place_folds(labels: pd.Series, places: pd.DataFrame, scheme: str, *, min_sit
     own = places.reindex(labels.sort_index().index)
     if not set(needed) <= set(own) or (own[needed].fillna("") == "").any(axis=None):
         return empty
-    groups = own["country"]
-    if scheme == "leave_one_site_group_out":
-        sizes = own["site"].map(own["site"].value_counts())
-        groups = ("site " + own["site"]).where(sizes >= min_site, "country " + own["country"])
+    groups = own["country"] if scheme == "leave_one_country_out" else site_groups(own, min_site=min_site)
     if groups.nunique() < 2:
         return empty
     fold = groups.map({name: number for number, name in enumerate(sorted(groups.unique()), start=1)})
     table = pd.DataFrame({"participant": own.index, "repeat": 1, "fold": fold.to_numpy()})
     return table.assign(digest=folds_digest(table), scheme=scheme)
+
+
+def site_groups(places: pd.DataFrame, *, min_site: int) -> pd.Series:
+    """Return the site of each participant, or the country where the site has fewer than `min_site` of them.
+
+    Parameters
+    ----------
+    places
+        `country` and `site` by participant.
+    min_site
+        Sites with fewer participants are pooled with the other small ones of their country.
+
+    Returns
+    -------
+    pandas.Series
+        `site <site>` or `country <country>` by participant.
+    """
+    sizes = places["site"].map(places["site"].value_counts())
+    return ("site " + places["site"]).where(sizes >= min_site, "country " + places["country"])
 
 
 def keep_folds(drawn: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:

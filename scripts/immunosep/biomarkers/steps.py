@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from anndata import AnnData
 
 from immunosep.biomarkers.apply import FORMAT
 from immunosep.biomarkers.blocks import definer_table, presence, with_definers
+from immunosep.biomarkers.classes import remark_of
 from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permutation_strata, permute_task
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table, read_predictions
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
 from immunosep.biomarkers.frozen import data_digest, frozen_content, model_card, versions, write_model
+from immunosep.biomarkers.guard import may_predict
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models
-from immunosep.biomarkers.splits import derive_seed, keep_folds, outer_folds, place_folds
-from immunosep.biomarkers.tasks import Task, class_labels, contrasts, load_task, too_small
+from immunosep.biomarkers.splits import derive_seed
+from immunosep.biomarkers.tasks import Task, contrasts, load_task
 from immunosep.integration.assemble import read_layer
 from immunosep.io import PathLike, atomic_path, read_clinical, read_table, write_table
 
@@ -41,7 +42,7 @@ class Sources:
     participants
         Clinical table of participants, or None.
     folds
-        Table of `split_folds`.
+        Table of `split_folds`, which holds the classes.
     classification
         Sealed table with the measured definers of the endotype, for `no_definers_strict`; None for none.
     """
@@ -102,73 +103,27 @@ class Inputs:
 
 
 def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
-    """Read the predictors and the classes of a task."""
+    """Read the predictors of a task, and the classes that its folds were drawn for."""
     task = load_task(task_name, choices.biomarkers)
     labels = read_table(sources.labels)
-    classes = class_labels(task, labels)
-    keyed = labels.set_index("participant")
+    folds = read_table(sources.folds).drop_duplicates("participant")
+    classes = folds.set_index("participant")["class"].sort_index()
     layers = {}
     for modality, path in sources.matrices.items():
-        layers.update(read_layer(path, modality))
+        if may_predict(modality, task.layers):
+            layers.update(read_layer(path, modality))
     blocks = omics_predictors(layers, task.days, choices.filters)
     participants = read_clinical(sources.participants, "participants") if sources.participants else None
     clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:
         blocks["clinical"] = clinical
-    present = classes.index
-    if task.population_day > 1 and task.days:
-        # The population of a later day is who was sampled on it, for the clinical model as for all others.
-        sampled = sampled_on(layers, task.population_day if task.population_day in task.days else task.days[-1])
-        blocks = {name: block.rows(sampled) for name, block in blocks.items()}
-        present = classes.index.intersection(sampled)
     if "missingness" in task.comparators:
-        blocks["missingness"] = presence(blocks, present)
+        blocks["missingness"] = presence(blocks, classes.index)
     if "no_definers_strict" in task.feature_sets:
         sealed = read_clinical(sources.classification, "classification") if sources.classification else None
         blocks = with_definers(blocks, definer_table(labels, sealed))
-    return Inputs(task, classes, permutation_strata(task, keyed), blocks, frozen_upstream(layers))
-
-
-def sampled_on(layers: Mapping[str, AnnData], day: int) -> list[str]:
-    """List the participants with a sample of a day in any layer, sorted."""
-    found = {name for data in layers.values() for name in data.obs.loc[data.obs["visit_day"] == day, "participant"]}
-    return sorted(found)
-
-
-def _refusal(task: Task, classes: pd.Series, biomarkers: Mapping[str, Any]) -> str:
-    """Return why the task is not run, or an empty text; a class needs a participant in every fold in any case."""
-    return too_small(task, classes, max(biomarkers["min_per_class"], biomarkers["cv"]["outer_folds"]))
-
-
-def split_folds(
-    *,
-    task_name: str,
-    biomarkers: Mapping[str, Any],
-    seed: int,
-    labels_path: PathLike,
-    kept_path: PathLike | None,
-    folds_path: PathLike,
-    elsewhere_path: PathLike,
-) -> None:
-    """Write a task's folds: participant, repeat, fold, digest; and those by place, with a column `scheme`.
-
-    Where somebody has withdrawn, `kept_path` holds the folds of the others, which they keep. A task with too few
-    participants gets a table without rows; its performance table says why.
-    """
-    task = load_task(task_name, biomarkers)
-    labels = read_table(labels_path)
-    classes = class_labels(task, labels)
-    reason = _refusal(task, classes, biomarkers)
-    if reason:
-        logger.warning("task %s %s", task.name, reason)
-        classes = classes.iloc[:0]
-    cv = biomarkers["cv"]
-    folds = outer_folds(classes, folds=cv["outer_folds"], repeats=cv["repeats"], seed=seed)
-    write_table(keep_folds(folds, read_table(kept_path)) if kept_path else folds, folds_path)
-    places = labels.set_index("participant")[[name for name in ("country", "site") if name in labels]]
-    elsewhere = [place_folds(classes, places, scheme, min_site=cv["min_site"]) for scheme in cv["also"]]
-    filled = [table for table in elsewhere if len(table)] or [folds.iloc[:0].assign(scheme="")]
-    write_table(pd.concat(filled, ignore_index=True), elsewhere_path)
+    strata = permutation_strata(task, labels.set_index("participant"))
+    return Inputs(task, classes, strata, blocks, frozen_upstream(layers))
 
 
 def evaluate_one_repeat(
@@ -195,29 +150,36 @@ def evaluate_one_repeat(
 def summarise_task(
     *,
     task_name: str,
-    biomarkers: Mapping[str, Any],
+    bootstrap: int,
     seed: int,
-    labels_path: PathLike,
+    classes_path: PathLike,
     repeats: Sequence[PathLike],
     predictions_path: PathLike,
     performance_path: PathLike,
     curves_path: PathLike,
 ) -> None:
-    """Join the repeats; write predictions, performance (`evaluate.PERFORMANCE`) and the points of the curves."""
+    """Join the repeats; write predictions, performance (`evaluate.PERFORMANCE`) and the points of the curves.
+
+    What the table of classes says of the whole task stands in the note of every row of the performance.
+    """
     parts = [read_predictions(path) for path in repeats]
     filled = [part for part in parts if len(part)]
     predictions = pd.concat(filled, ignore_index=True) if filled else parts[0]
     write_table(predictions, predictions_path, digits=9)
+    told = read_table(classes_path)
+    remark = remark_of(told)
     if predictions.empty:
-        task = load_task(task_name, biomarkers)
-        reason = _refusal(task, class_labels(task, read_table(labels_path)), biomarkers)
-        note = {"task": task_name, "note": reason or "no layer has a sample on the task's days"}
-        write_table(pd.DataFrame([note], columns=list(PERFORMANCE)), performance_path)
+        enough = (told["enters"] == "yes").any()
+        note = "no layer has a sample on the task's days" if enough else remark
+        performance = pd.DataFrame([{"task": task_name, "note": note}], columns=list(PERFORMANCE))
     else:
         performance = performance_table(
-            predictions, task_name, bootstrap=biomarkers["bootstrap"], seed=derive_seed(seed, "bootstrap", task_name)
+            predictions, task_name, bootstrap=bootstrap, seed=derive_seed(seed, "bootstrap", task_name)
         )
-        write_table(performance, performance_path)
+        performance["note"] = [
+            "; ".join(part for part in (own, remark) if part) for own in performance["note"].fillna("")
+        ]
+    write_table(performance, performance_path)
     write_table(curves_table(predictions, task_name), curves_path)
 
 

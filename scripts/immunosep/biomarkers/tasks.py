@@ -1,17 +1,14 @@
-"""Prediction tasks: what is predicted, from which days, and whether the clock allows it."""
+"""Prediction tasks: what is predicted, for whom, from what, and whether the clock allows it."""
 
-import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
-from immunosep.biomarkers.guard import task_problems, trial_rules
+from immunosep.biomarkers.guard import PLACES, as_text, task_problems, trial_rules
 from immunosep.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 _YES: Final = (("no",), ("yes",))
 #: Values of the trial's targets by class, the reference class first; a class is named by its first value. Names of
@@ -25,9 +22,8 @@ CLASSES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     r"arm": (("placebo",), ("active",)),
     r"reversal_d\d+_binary|ferritin_below_cut_d\d+|infection_resolved_d\d+|both_criteria|borderline": _YES,
 }
-
-#: Death by a horizon, as a label of yes or no.
-_EVENT: Final = re.compile(r"event_([0-9]+)")
+#: Targets that may have one more class, and its name; `classes.decide_classes` says when.
+_THIRD: Final = (re.compile(r"endotype|dynamic_endotype_d\d+"), "unclassified")
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,16 @@ class Task:
         Day after which the outcome begins; None without one.
     population_day
         Only who is alive and in the study at the end of this day is predicted; 1: everyone.
+    population
+        Values that participants must have, by column of the label table or of the clinical one; empty: everyone.
+    layers
+        Layers that may predict; None: all of the run.
+    metric
+        Column of the performance table that stands for the task where one number does.
+    control
+        A negative control: predicted from the omics to learn of the data, and never made into a model.
+    third_class
+        Value that is a class of its own where enough participants with it were sampled; None for none.
     """
 
     name: str
@@ -63,6 +69,26 @@ class Task:
     classes: tuple[tuple[str, ...], ...] | None
     landmark: int | None = None
     population_day: int = 1
+    population: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    layers: tuple[str, ...] | None = None
+    metric: str = "auroc"
+    control: bool = False
+    third_class: str | None = None
+
+    @property
+    def predicts_place(self) -> bool:
+        """Whether the target is where somebody was treated."""
+        return self.control and self.target in PLACES
+
+    @property
+    def sampled_days(self) -> tuple[int, ...]:
+        """Days on which a sample makes somebody part of the population; empty: any sample, in a cohort without days.
+
+        The population of a later day is who was sampled on it, for the clinical model as for all others.
+        """
+        if self.population_day > 1 and self.days:
+            return (self.population_day if self.population_day in self.days else self.days[-1],)
+        return self.days
 
 
 def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
@@ -85,7 +111,8 @@ def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
     timing, problems = task_problems(name, biomarkers, biomarkers.get("clock") or trial_rules())
     if problems:
         raise InputError("\n".join(f"biomarkers.tasks.{name}: {problem}." for problem in problems))
-    given = entry.get("classes")
+    given, layers = entry.get("classes"), entry.get("layers")
+    pattern, third = _THIRD
     return Task(
         name=name,
         target=timing.target,
@@ -96,6 +123,11 @@ def load_task(name: str, biomarkers: Mapping[str, Any]) -> Task:
         classes=tuple((str(value),) for value in given) if given else classes_of(timing.target),
         landmark=timing.landmark,
         population_day=timing.population_day,
+        population={name: tuple(map(as_text, values)) for name, values in (entry.get("population") or {}).items()},
+        layers=tuple(layers) if layers else None,
+        metric=entry.get("metric", "auroc"),
+        control=entry.get("control", False),
+        third_class=third if not given and pattern.fullmatch(timing.target) else None,
     )
 
 
@@ -104,70 +136,11 @@ def classes_of(target: str) -> tuple[tuple[str, ...], ...] | None:
     return next((classes for pattern, classes in CLASSES.items() if re.fullmatch(pattern, target)), None)
 
 
-def class_labels(task: Task, labels: pd.DataFrame) -> pd.Series:
-    """Return the class of each participant; participants with none of the task's classes are left out.
-
-    Someone lost to follow-up before day 28 is neither dead nor a survivor of 28 days, and has no class of `event_28`.
-    Where predictors come from a later day, only those have a class who were alive and in the study at its end.
-
-    Parameters
-    ----------
-    task
-        The task.
-    labels
-        Label table, text, one row per participant.
-
-    Returns
-    -------
-    pandas.Series
-        Name of the class by participant, sorted by participant.
-
-    Raises
-    ------
-    InputError
-        If the column is missing or holds fewer than two classes.
-    """
-    if task.target not in labels:
-        raise InputError(
-            f"biomarkers.tasks.{task.name}: the label table has no column {task.target}; it has "
-            f"{', '.join(labels.columns)}. In the role blinded the endotype is not among them."
-        )
-    values = labels.set_index("participant")[task.target].astype(str).str.strip()
-    values = values[values != ""]
-    values = values.drop(_lost_before_horizon(task.target, labels).intersection(values.index))
-    values = values.drop(_gone(task, labels).intersection(values.index))
-    if task.classes is None:
-        names = {level: level for level in sorted(values.unique())}
-        if len(names) < 2:
-            raise InputError(f"biomarkers.tasks.{task.name}: {task.target} has one value, {', '.join(names)}")
-    else:
-        names = {value: group[0] for group in task.classes for value in group}
-    coded = values.map(names)
-    left_out = values[coded.isna()].value_counts().to_dict()
-    if left_out:
-        logger.info("task %s: participants of other classes left out: %s", task.name, left_out)
-    return coded.dropna().sort_index().rename("class")
-
-
-def _lost_before_horizon(target: str, labels: pd.DataFrame) -> pd.Index:
-    """Return who has no event by the end of a follow-up that is shorter than the horizon: their class is not known."""
-    horizon = _EVENT.fullmatch(target)
-    time = f"time_to_death_{horizon[1]}" if horizon else ""
-    if not horizon or time not in labels:
-        return pd.Index([])
-    lost = (labels[target].astype(str) == "0") & (pd.to_numeric(labels[time], errors="coerce") < int(horizon[1]))
-    if lost.any():
-        logger.info("%s: %d participants lost before day %s are left out", target, int(lost.sum()), horizon[1])
-    return pd.Index(labels.loc[lost, "participant"])
-
-
-def _gone(task: Task, labels: pd.DataFrame) -> pd.Index:
-    """Return who was dead or out of the study at the end of the day that the population is defined by."""
-    if task.population_day <= 1 or "last_day_in_study" not in labels:
-        return pd.Index([])
-    gone = pd.to_numeric(labels["last_day_in_study"], errors="coerce") < task.population_day
-    logger.info("task %s: %d participants gone by day %d are left out", task.name, int(gone.sum()), task.population_day)
-    return pd.Index(labels.loc[gone, "participant"])
+def class_names(task: Task, classes: pd.Series) -> list[str]:
+    """Return the names of the classes that somebody has, in the order of the task."""
+    present = set(classes)
+    declared = [group[0] for group in task.classes or ()]
+    return [name for name in declared if name in present] + sorted(present - set(declared))
 
 
 def contrasts(task: Task, classes: pd.Series) -> dict[str, pd.Series]:
@@ -175,16 +148,6 @@ def contrasts(task: Task, classes: pd.Series) -> dict[str, pd.Series]:
 
     Two classes make one question, whether it is the second; more make one against the rest for each.
     """
-    names = sorted(classes.unique()) if task.classes is None else [group[0] for group in task.classes]
+    names = class_names(task, classes)
     asked = names[1:] if len(names) == 2 else names
     return {name: (classes == name).astype(int).rename("label") for name in asked}
-
-
-def too_small(task: Task, classes: pd.Series, minimum: int) -> str:
-    """Return why a task is not run, or an empty text."""
-    names = sorted(classes.unique()) if task.classes is None else [group[0] for group in task.classes]
-    counts = classes.value_counts().reindex(names, fill_value=0)
-    if counts.min() >= minimum:
-        return ""
-    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return f"not run: participants per class {listed}; {minimum} needed in each"

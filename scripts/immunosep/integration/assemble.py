@@ -46,14 +46,38 @@ def read_layer(path: PathLike, layer: str) -> dict[str, AnnData]:
     InputError
         If an id is empty or repeated, a cell is not a number, or something looks like personal data or a treatment.
     """
-    name = str(path)
-    data = read_matrix(path)
+    return _split_modalities(read_matrix(path), layer, str(path))
+
+
+def read_samples(path: PathLike, layer: str) -> dict[str, pd.DataFrame]:
+    """Read which samples a layer's matrix holds (`read_layer`, the `obs` alone): the values stay on the disk.
+
+    Returns
+    -------
+    dict of pandas.DataFrame
+        By modality name; rows by observation id, with participant and visit_day (NaN in a cohort without days).
+    """
+    if str(path).endswith(".h5ad"):
+        import h5py
+        from anndata.io import read_elem
+
+        with h5py.File(path) as file:
+            obs = read_elem(file["obs"])
+    else:
+        obs = pd.read_csv(path, sep="\t", dtype=str, usecols=[0], index_col=0)
+        obs.index = obs.index.astype(str)
+    parts = _split_modalities(AnnData(obs=obs), layer, str(path))
+    return {modality: part.obs[["participant", "visit_day"]] for modality, part in parts.items()}
+
+
+def _split_modalities(data: AnnData, layer: str, source: str) -> dict[str, AnnData]:
+    """Return the modalities of a layer by name, rows named by observation; body sites apart."""
     if layer == "microbiome" and "specimen" in data.obs:
         sites = sorted(data.obs["specimen"].astype(str).unique())
         parts = {f"microbiome_{site}": data[data.obs["specimen"].astype(str) == site].copy() for site in sites}
     else:
         parts = {layer: data}
-    return {modality: to_observations(part, modality, name) for modality, part in parts.items()}
+    return {modality: to_observations(part, modality, source) for modality, part in parts.items()}
 
 
 def read_matrix(path: PathLike) -> AnnData:
