@@ -43,7 +43,6 @@ from immunosep.simulate import matrices  # noqa: E402
 POPULATION = 2000
 TASKS = ("endotype", "sofa_response")
 COMPARATORS = ("clinical", "layers", "late_fusion", "clinical_omics")
-# Two repeats are drawn and none is used: the folds of a trial are its own participants' alone, drawn below.
 SETTINGS = {"max_features": 150, "selected_features": [20], "penalty": [0.1, 1.0], "l1_ratio": [0.0]}
 LOW, HIGH = 0.90, 0.98
 
@@ -73,6 +72,7 @@ def one_trial(participants: int, seed: int) -> pd.DataFrame:
         found = []
         for name in TASKS:
             biomarkers["tasks"][name] |= {"comparators": list(COMPARATORS), "feature_sets": ["full"]}
+            # For the classes alone: the folds of everybody, most of whom play the population.
             split_folds(
                 task_name=name,
                 biomarkers=biomarkers,
