@@ -248,6 +248,7 @@ def test_a_target_that_does_not_exist_is_refused_with_the_nearest(tmp_path):
         ({"target": "sofa_response", "control": True}, "sofa_response is an outcome and no negative control"),
         ({"target": "randomised", "control": True}, "negative controls of the trial are site, country, arm"),
         ({"target": "arm", "control": True, "days": [1, 2]}, "after the first dose the arm is no negative control"),
+        ({"target": "site", "control": True, "days": []}, "days is empty"),
         ({"target": "site", "control": True, "landmark": 4}, "a negative control has no landmark"),
         ({"target": "site", "control": True, "comparators": ["clinical", "layers"]}, "take out clinical"),
         ({"target": "endotype", "layers": ["rnaa"]}, "there is no layer rnaa; did you mean rna?"),
@@ -316,11 +317,12 @@ def test_a_ready_label_table_shows_its_columns_at_plan_time(tmp_path):
 
 def test_beside_a_ready_table_the_trials_tasks_run_where_it_has_their_labels(tmp_path):
     table = tmp_path / "labels.tsv"
-    table.write_text("participant\ticu\thospital\tevent_28\nP1\tyes\tA\t0\n")
+    # The response is there, the responses after a landmark are not.
+    table.write_text("participant\ticu\thospital\tevent_28\tsofa_response\nP1\tyes\tA\t0\tresponse\n")
     path = tmp_path / "my.yaml"
     control = {"target": "hospital", "control": True, "days": [], "comparators": ["layers"]}
     tasks = {"hospital": control, "icu": {"target": "icu", "days": []}}
     path.write_text(yaml.safe_dump({"clinical": {"labels": str(table)}, "biomarkers": {"tasks": tasks}}))
     config = load_config(BASE_CONFIG, path)
     check_tasks(config)
-    assert visible_tasks(config) == ["mortality_28d", "hospital", "icu"]
+    assert visible_tasks(config) == ["sofa_response", "mortality_28d", "hospital", "icu"]

@@ -245,7 +245,7 @@ def _third_class(rows: pd.DataFrame, name: str, minimum: int) -> str:
 def _expected(task: Task) -> str:
     """Say what a negative control should find."""
     if task.target == "arm":
-        # Below 0.5 means nothing: where the arms are balanced within sites, a model that learns the sites is there.
+        # Below 0.5 means nothing: where arms are balanced within sites, a model that learns the sites comes out there.
         return "sampled before the first dose, so that an AUROC above 0.5 means swaps or a broken blind"
     return f"an AUROC above 0.5 says how far the layers tell the {task.target}"
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from immunosep.biomarkers.clock import LANDMARK, Timing, outcome_of, time_task
+from immunosep.biomarkers.clock import LANDMARK, Timing, outcome_of, time_task, under_landmark
 from immunosep.config import defaults
 from immunosep.endpoints.columns import label_columns
 from immunosep.errors import InputError
@@ -189,9 +189,10 @@ def check_tasks(config: Mapping[str, Any]) -> None:
     rules, ready = rules_of(config), bool(config["clinical"]["labels"])
     everything = label_columns(rules, endotype=True, arm=True)
     columns = _header(config["clinical"]["labels"]) if ready else everything
+    absent = set(everything).difference(columns)
     problems = []
     for name, entry in config["biomarkers"]["tasks"].items():
-        if entry is None or (ready and entry["target"] in set(everything).difference(columns)):
+        if entry is None or _column(entry, rules) in absent:
             continue
         timing, own = task_problems(name, config["biomarkers"], rules)
         own += _column_problems(entry, timing, columns, rules, ready=ready)
@@ -210,7 +211,7 @@ def visible_tasks(config: Mapping[str, Any]) -> list[str]:
     One whose target or population the role may not see is left out, and beside a ready label table one of the trial
     whose target it lacks.
     """
-    role, ready = config["role"], config["clinical"]["labels"]
+    role, ready, rules = config["role"], config["clinical"]["labels"], rules_of(config)
     everything = set(label_columns(config, endotype=True, arm=True))
     seen = (
         _header(ready)
@@ -221,8 +222,13 @@ def visible_tasks(config: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, entry in config["biomarkers"]["tasks"].items()
-        if entry is not None and not hidden & {entry["target"], *(() if ready else entry["population"])}
+        if entry is not None and not hidden & {_column(entry, rules), *(() if ready else entry["population"])}
     ]
+
+
+def _column(entry: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
+    """Return the column of the label table that a task predicts."""
+    return under_landmark(entry["target"], entry.get("landmark"), rules)
 
 
 def _header(path: str) -> list[str]:
@@ -245,6 +251,8 @@ def _column_problems(
         return [f"the label table has no column {target}; {hint}"]
     if ready:
         return []
+    if not entry.get("days"):
+        return ["days is empty: the trial's samples have visit days; say which may predict"]
     if entry.get("control"):
         return [] if target in CONTROLS else [f"negative controls of the trial are {', '.join(CONTROLS)}"]
     outcome = outcome_of(timing.target, rules, timing.landmark)
@@ -253,8 +261,6 @@ def _column_problems(
         return [f"{target} says how a label came about or who somebody is; it is no outcome to predict{hint}"]
     if outcome.is_number:
         return [f"{target} is a number, and tasks predict classes; choose a response, a reversal or an event"]
-    if not entry.get("days"):
-        return ["days is empty: the trial's samples have visit days; say which may predict"]
     return []
 
 
@@ -263,11 +269,8 @@ def _choice_problems(entry: Mapping[str, Any], layers: Collection[str], *, ready
     problems = []
     for name in entry.get("layers") or ():
         if name not in layers:
-            near = get_close_matches(name, layers, n=1)
-            problems.append(
-                f"there is no layer {name}; "
-                + (f"did you mean {near[0]}?" if near else "see layers in the configuration")
-            )
+            near = get_close_matches(name, layers, n=1) or sorted(layers)
+            problems.append(f"there is no layer {name}; did you mean {' or '.join(near)}?")
     unknown = [] if ready else [name for name in entry.get("population") or () if name not in POPULATION]
     if unknown:
         problems.append(
