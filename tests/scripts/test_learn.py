@@ -146,7 +146,7 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     run("biomarkers/summarise_task", {"labels": "labels.tsv", "repeats": ["one.tsv"]}, summary, **few)
     judged = {"labels": "labels.tsv", "participants": "participants.tsv", "predictions": "predictions.tsv"}
     worth = {name: f"{name}.tsv" for name in TABLES}
-    settings = {"schemes": [], "prevalences": [0.1], "min_group": 5, "bootstrap": 20, "seed": 1}
+    settings = {"schemes": [], "prevalences": [0.1], "min_group": 5, "bootstrap": 20, "seed": 1, "target": "endotype"}
     run("biomarkers/assess_models", judged | {"elsewhere": []}, worth, **settings)
     run(
         "biomarkers/freeze_model",

@@ -96,6 +96,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     )
     assess_models(
         task_name="endotype",
+        target="endotype",
         labels_path=inputs / "labels.tsv",
         participants_path=inputs / "participants.tsv",
         predictions_path=out / "predictions.tsv",

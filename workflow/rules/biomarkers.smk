@@ -129,6 +129,9 @@ rule assess_models:
         runtime=30,
     params:
         code=fingerprint("immunosep.biomarkers.assess"),
+        target=lambda wildcards: config["biomarkers"]["tasks"][wildcards.task][
+            "target"
+        ],
         schemes=SCHEMES,
         prevalences=config["biomarkers"]["prevalences"],
         min_group=config["report"]["min_group"],
