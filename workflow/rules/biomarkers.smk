@@ -4,7 +4,7 @@ Needs the layers' matrices with all their features, because the folds choose amo
 alone; results/labels/labels.tsv and the table of participants. Steps per task:
 split_folds (once, from the labels alone), evaluate_repeat (one job per repeat: all models on all its folds),
 summarise_task, freeze_model; where asked for, permute_task (one job per permutation) and collect_permutations. Makes
-results/biomarkers/<task>/{folds,predictions,performance,curves,permutations}.tsv, model.skops and model_card.md.
+results/biomarkers/<task>/{folds,predictions,performance,curves,training,permutations}.tsv and model.skops.
 """
 
 SCHEMES = config["biomarkers"]["cv"]["also"]
@@ -129,9 +129,7 @@ rule assess_models:
         runtime=30,
     params:
         code=fingerprint("immunosep.biomarkers.assess"),
-        target=lambda wildcards: config["biomarkers"]["tasks"][wildcards.task][
-            "target"
-        ],
+        target=lambda wildcards: config["biomarkers"]["tasks"][wildcards.task]["target"],
         schemes=SCHEMES,
         prevalences=config["biomarkers"]["prevalences"],
         min_group=config["report"]["min_group"],
@@ -142,7 +140,7 @@ rule assess_models:
 
 
 rule freeze_model:
-    """The models refitted on all participants, in a file that runs no code, with a model card."""
+    """The models refitted on all participants, in a file that runs no code, and whom and what they were fitted on."""
     input:
         matrices=list(modalities().values()),
         labels="results/labels/labels.tsv",
@@ -152,7 +150,7 @@ rule freeze_model:
         classification=measured_definers,
     output:
         model="results/biomarkers/{task}/model.skops",
-        card="results/biomarkers/{task}/model_card.md",
+        training="results/biomarkers/{task}/training.tsv",
     log:
         "logs/biomarkers/freeze_model/{task}.log",
     conda:

@@ -88,6 +88,34 @@ def panel_choices(wildcards):
     return {**choices, "biomarkers": {**choices["biomarkers"], **own}}
 
 
+def report_settings(wildcards):
+    """Return all of the configuration that a task's model card and items of TRIPOD+AI quote."""
+    quoted = ("bootstrap", "panel", "permutations", "prevalences")
+    own = {name: config["biomarkers"][name] for name in quoted}
+    sections = ("endotype", "sofa", "sofa_response", "reversal", "survival", "trial")
+    return {
+        **{name: config[name] for name in (*sections, "role", "seed")},
+        "report": {"min_group": config["report"]["min_group"]},
+        "biomarkers": {**task_settings(wildcards), **own},
+        "filters": feature_filters(config),
+        "own_labels": OWN_LABELS,
+    }
+
+
+def negative_controls(task):
+    """List the other tasks that predict what the omics should not tell: the place, and the arm before the first dose."""
+    asked = {name: config["biomarkers"]["tasks"][name] for name in tasks()}
+    return [
+        name
+        for name, entry in asked.items()
+        if name != task
+        and (
+            entry["target"] in ("site", "country")
+            or (entry["target"] == "arm" and entry["days"] == [1])
+        )
+    ]
+
+
 def kept_folds(wildcards):
     """Return the folds that a task keeps since somebody withdrew, if there are any."""
     path = withdrawals(config).folds / f"{wildcards.task}.tsv"
@@ -173,6 +201,7 @@ def all_results():
             f"results/biomarkers/{task}/performance.tsv",
             f"results/biomarkers/{task}/decision_curve.tsv",
             f"results/biomarkers/{task}/model.skops",
+            f"results/biomarkers/{task}/tripod_ai.tsv",
             f"results/biomarkers/{task}/panel.tsv",
         ]
         if config["biomarkers"]["permutations"]:
