@@ -7,6 +7,7 @@ if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
         assess_models(
             task_name=snakemake.wildcards.task,
+            target=snakemake.params.target,
             labels_path=snakemake.input.labels,
             participants_path=snakemake.input.participants or None,
             predictions_path=snakemake.input.predictions,

@@ -19,5 +19,5 @@ if __name__ == "__main__":
             shuffled=snakemake.params.shuffled,
             performance_path=snakemake.input.performance,
             model_path=snakemake.output.model,
-            card_path=snakemake.output.card,
+            training_path=snakemake.output.training,
         )

@@ -208,6 +208,8 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "biomarkers/<task>/transfer.tsv": _performance,
     "biomarkers/<task>/curves.tsv": _curves,
     "biomarkers/<task>/model_card.md": _whole,
+    "biomarkers/<task>/tripod_ai.tsv": _whole,
+    "biomarkers/<task>/tripod_ai.md": _whole,
     "biomarkers/<task>/model.skops": _coefficients,
     "biomarkers/<task>/folds.tsv": _folds,
     "trial/effects.tsv": _counted(*_ARMS),

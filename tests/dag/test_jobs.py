@@ -71,6 +71,7 @@ DEMO_JOBS = {
     "freeze_model": 2,
     "evaluate_panel": 4,
     "choose_panel": 2,
+    "report_model": 2,
     # report
     "plot_availability": 1,
     "plot_missingness": 1,
@@ -126,6 +127,7 @@ def test_blinded_without_the_sealed_tables(design):
         "freeze_model": (1, 2),
         "evaluate_panel": (2, 4),
         "choose_panel": (1, 2),
+        "report_model": (1, 2),
         "plot_roc": (1, 2),
         "plot_calibration": (1, 2),
         "plot_decision_curve": (1, 2),
@@ -268,6 +270,7 @@ def test_a_run_from_matrices_alone_needs_no_manifest(design):
         "summarise_task",
         "evaluate_panel",
         "choose_panel",
+        "report_model",
     }
 
 

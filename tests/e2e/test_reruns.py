@@ -32,6 +32,7 @@ AFTER_RNA_TABLE = {
     "freeze_model": 2,
     "evaluate_panel": 2,
     "choose_panel": 2,
+    "report_model": 2,
     "plot_availability": 1,
     "plot_missingness": 1,
     "plot_layer_qc": 1,

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from immunosep.biomarkers.assess import TABLES
+from immunosep.biomarkers.reporting.facts import TABLES as REPORTED
 from immunosep.io import read_table, write_table
+from support.tasks import report_settings
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 INTEGRATION = {
@@ -149,12 +151,12 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
     run("biomarkers/summarise_task", told, summary, bootstrap=20, seed=1)
     judged = {"labels": "labels.tsv", "participants": "participants.tsv", "predictions": "predictions.tsv"}
     worth = {name: f"{name}.tsv" for name in TABLES}
-    settings = {"schemes": [], "prevalences": [0.1], "min_group": 5, "bootstrap": 20, "seed": 1}
+    settings = {"schemes": [], "prevalences": [0.1], "min_group": 5, "bootstrap": 20, "seed": 1, "target": "endotype"}
     run("biomarkers/assess_models", judged | {"elsewhere": []}, worth, **settings)
     run(
         "biomarkers/freeze_model",
         {**source, "performance": "performance.tsv"},
-        {"model": "model.skops", "card": "model_card.md"},
+        {"model": "model.skops", "training": "training.tsv"},
         **shared,
         epoch=0,
         shuffled=False,
@@ -165,6 +167,15 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
         {"parts": ["permuted.tsv"], "predictions": "predictions.tsv"},
         {"permutations": "permutations.tsv"},
     )
+    made = {name: f"{name}.tsv" for name in REPORTED} | {"panel_summary": [], "panel_performance": []}
+    run(
+        "biomarkers/report_model",
+        {**made, "model": "model.skops", "controls": ["performance.tsv"]},
+        {"card": "model_card.md", "checklist": "tripod_ai.tsv", "page": "tripod_ai.md"},
+        settings=report_settings(BIOMARKERS),
+        controls=["country"],
+    )
+    assert len(read_table(tmp_path / "tripod_ai.tsv")) == 52
     performance = read_table(tmp_path / "performance.tsv").set_index("model")["auroc"].astype(float)
     assert performance["late_fusion"] > 0.9
     assert "p_value" in read_table(tmp_path / "permutations.tsv")

@@ -12,6 +12,8 @@ from sklearn.metrics import roc_auc_score
 from immunosep.biomarkers.assess import TABLES, assess_models
 from immunosep.biomarkers.fold_steps import split_folds
 from immunosep.biomarkers.frozen import coefficients
+from immunosep.biomarkers.reporting.facts import TABLES as REPORTED
+from immunosep.biomarkers.reporting.steps import report_model
 from immunosep.biomarkers.steps import (
     Choices,
     Sources,
@@ -23,6 +25,8 @@ from immunosep.biomarkers.steps import (
     summarise_task,
 )
 from immunosep.io import read_table, write_h5ad, write_table
+from immunosep.scan import scan_folder, watchlist
+from support.tasks import report_settings
 
 BIOMARKERS = {
     "tasks": {
@@ -110,6 +114,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
     )
     assess_models(
         task_name="endotype",
+        target="endotype",
         labels_path=inputs / "labels.tsv",
         participants_path=inputs / "participants.tsv",
         predictions_path=out / "predictions.tsv",
@@ -126,7 +131,7 @@ def run(inputs, out, biomarkers=BIOMARKERS):
         shuffled=True,
         performance_path=out / "performance.tsv",
         model_path=out / "model.skops",
-        card_path=out / "model_card.md",
+        training_path=out / "training.tsv",
     )
     for number in (1, 2):
         permute(**shared, permutation=number, performance_path=out / f"permuted{number}.tsv")
@@ -134,6 +139,16 @@ def run(inputs, out, biomarkers=BIOMARKERS):
         parts=[out / "permuted1.tsv", out / "permuted2.tsv"],
         predictions_path=out / "predictions.tsv",
         permutations_path=out / "permutations.tsv",
+    )
+    report_model(
+        task_name="endotype",
+        settings=report_settings(biomarkers),
+        model_path=out / "model.skops",
+        tables={name: path for name in REPORTED if (path := out / f"{name}.tsv").exists()},
+        controls={},
+        card_path=out / "texts/model_card.md",
+        checklist_path=out / "texts/tripod_ai.tsv",
+        page_path=out / "texts/tripod_ai.md",
     )
     return out
 
@@ -227,7 +242,8 @@ def test_the_same_inputs_give_the_same_bytes(inputs, finished, tmp_path):
     again = run(inputs, tmp_path)
     for name in ("folds", "predictions", "performance", "curves", "permutations"):
         assert (again / f"{name}.tsv").read_bytes() == (finished / f"{name}.tsv").read_bytes()
-    assert (again / "model_card.md").read_bytes() == (finished / "model_card.md").read_bytes()
+    for path in (finished / "texts").iterdir():
+        assert (again / "texts" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_the_frozen_model_predicts_and_holds_no_participant(inputs, finished):
@@ -271,13 +287,35 @@ def test_the_coefficients_are_those_of_the_model(finished):
 
 
 def test_the_card_says_what_it_is(finished):
-    card = (finished / "model_card.md").read_text()
-    assert "Research only" in card
+    card = (finished / "texts/model_card.md").read_text()
+    assert "**Research only; not for treatment decisions.**" in card
     assert "- Data epoch (withdrawals before): 3" in card
     assert card.startswith("**SHUFFLED LABELS")
-    assert "MALS 12, SII 18" in card
+    assert "N = 30; MALS 12, SII 18" in card
+    assert "- rna: 30 of 30 participants, 50 features" in card
     assert "proteome: ready matrix, as delivered; rna: ready matrix, as delivered." in card
-    assert "| late_fusion | full | MALS | 30 |" in card
+    assert "| **Late fusion** | all features | MALS | 30 |" in card
+    content = skops.io.load(
+        finished / "model.skops", trusted=skops.io.get_untrusted_types(file=finished / "model.skops")
+    )
+    assert f"- Data SHA-256: {content['data_sha256']}" in card
+
+
+def test_card_and_items_hold_nobody(inputs, finished):
+    people = read_table(inputs / "participants.tsv")
+    watch = watchlist(set(people[["site", "participant_code"]].itertuples(index=False, name=None)))
+    assert scan_folder(finished / "texts", watch) == []
+    assert scan_folder(finished, watch) != []
+
+
+def test_the_training_table_counts_whom_the_model_was_fitted_on(finished):
+    table = read_table(finished / "training.tsv").set_index(["kind", "name", "level", "class"])
+    assert table.loc[("class", "MALS", "", ""), "n"] == "12"
+    assert table.loc[("block", "rna", "sampled", "SII"), ["n", "of"]].tolist() == ["18", "18"]
+    assert table.loc[("block", "proteome", "features", ""), "n"] == "20"
+    assert table.loc[("group", "country", "GR", "MALS"), "n"] == "12"
+    assert table.loc[("sites", "", "", ""), "n"] == "2"
+    assert table.loc[("measure", "age_years", "median", ""), ["n", "of"]].tolist() == ["30", "30"]
 
 
 def test_a_task_that_is_too_small_says_so_everywhere(inputs, tmp_path):
@@ -287,7 +325,11 @@ def test_a_task_that_is_too_small_says_so_everywhere(inputs, tmp_path):
     assert read_table(out / "folds.tsv").empty
     assert read_table(out / "predictions.tsv").empty
     assert skops.io.load(out / "model.skops")["status"].startswith("not run")
-    assert "No model" in (out / "model_card.md").read_text()
+    assert read_table(out / "training.tsv").empty
+    assert "No model: not run: a class has fewer than 13 participants." in (out / "texts/model_card.md").read_text()
+    items = read_table(out / "texts/tripod_ai.tsv").set_index("item")["says"]
+    assert "a class has fewer than 13 participants" in items["20a"]
+    assert items["23a"].startswith("No performance: not run")
 
 
 def test_a_landmark_task_sees_who_is_there_and_sampled(tmp_path):

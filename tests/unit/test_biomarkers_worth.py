@@ -118,7 +118,7 @@ def test_small_groups_have_no_numbers_and_cannot_be_worked_out():
     label = ([1] * 10 + [0] * 10) * 3
     rows = predictions(label, np.linspace(0.1, 0.9, 60))
     levels = pd.DataFrame(
-        {"country": ["GR"] * 30 + ["IT"] * 25 + ["DE"] * 5, "sex": ["F", "M"] * 30}, index=rows["participant"]
+        {"country": ["GR"] * 30 + ["IT"] * 26 + ["DE"] * 4, "sex": ["F", "M"] * 30}, index=rows["participant"]
     )
     table = subgroup_table(rows, levels, "t", min_group=5, bootstrap=20, seed=1)
     assert list(table) == list(SUBGROUPS)
@@ -130,13 +130,49 @@ def test_small_groups_have_no_numbers_and_cannot_be_worked_out():
     assert (sexes["auroc_low"] <= sexes["auroc"]).all()
 
 
+def covid_table(ill):
+    """Subgroups of 30 + 30 participants of whom the first `ill`, of one class, have COVID-19."""
+    rows = predictions([1] * 30 + [0] * 30, np.linspace(0.9, 0.1, 60))
+    levels = pd.DataFrame({"covid19": ["yes"] * ill + ["no"] * (60 - ill)}, index=rows["participant"])
+    return subgroup_table(rows, levels, "t", min_group=5, bootstrap=20, seed=1).set_index("level")
+
+
+def test_the_model_is_judged_without_participants_with_covid19():
+    """All of them are of one class, so that they have no AUROC and everybody else has one."""
+    table = covid_table(12)
+    assert table.loc["no", ["n", "n_positive", "auroc"]].tolist() == [48, 18, 1]
+    assert table.loc["yes", "note"] == "one class only"
+    assert table.loc["yes", ["n", "n_positive", "auroc"]].isna().all()
+
+
+def test_how_few_were_left_out_is_not_told():
+    table = covid_table(3)
+    assert table.loc["no", "auroc"] == 1
+    assert table[["n", "n_positive"]].isna().all(axis=None)
+    assert table["note"].tolist() == [
+        "numbers hidden: too few are left out",
+        "fewer than 5 in a class, or hidden with such a group",
+    ]
+
+
+def test_a_group_of_one_class_does_not_lay_a_small_one_open():
+    """Of B and C together the sum is known: had A numbers, B could be worked out, for C has nobody of class 1."""
+    rows = predictions([1] * 10 + [0] * 20 + [1] * 3 + [0] * 20 + [0] * 12, np.linspace(0.9, 0.1, 65))
+    levels = pd.DataFrame({"country": ["A"] * 30 + ["B"] * 23 + ["C"] * 12}, index=rows["participant"])
+    table = subgroup_table(rows, levels, "t", min_group=5, bootstrap=20, seed=1)
+    assert table["n"].isna().all()
+
+
 def test_levels_come_from_both_tables():
     labels = pd.DataFrame({"participant": ["GR01-1", "GR01-2"], "country": "GR"})
     people = pd.DataFrame({"site": "GR01", "participant_code": ["1", "2"], "age_years": ["70", "69"], "sex": "F"})
-    found = subgroup_levels(labels, people)
+    found = subgroup_levels(labels, people, "sofa_response")
     assert found["age"].tolist() == ["70 and older", "under 70"]
     assert set(found) == {"sex", "country", "age"}
-    assert set(subgroup_levels(labels, None)) == {"country"}
+    assert set(subgroup_levels(labels, None, "sofa_response")) == {"country"}
+    flagged = labels.assign(borderline=["yes", "no"])
+    assert set(subgroup_levels(flagged, people.assign(covid19="no"), "sofa_response")) == {*found, "covid19"}
+    assert set(subgroup_levels(flagged, None, "endotype")) == {"country", "borderline"}
 
 
 def places(size=60):

@@ -3,12 +3,14 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from immunosep.doctor import LISTS, direct_dependencies, normalise, parse_debian_list, parse_lock
+from immunosep.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts" / "immunosep"
@@ -151,3 +153,9 @@ def test_what_a_rule_imports_is_in_its_environment(environment, script):
     needed = {IMPORT_NAMES.get(name, normalise(name)) for name in third_party(script)}
     assert needed - held == set()
     assert needed
+
+
+def test_the_version_that_a_run_states_is_that_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert project["version"] == str(citation["version"]) == VERSION

@@ -90,6 +90,9 @@ def config(tmp_path, monkeypatch, drawn):
     points = [{"curve": "roc", "n": ""}, {"curve": "calibration", "n": 9}, {"curve": "calibration", "n": 10}]
     write("biomarkers/endotype/curves.tsv", [curve | point for point in points])
     Path("results/biomarkers/endotype/model_card.md").write_text("# Model card\n\nResearch only.\n")
+    write("biomarkers/endotype/tripod_ai.tsv", [{"item": "18a", "status": "by hand"}])
+    Path("results/biomarkers/endotype/tripod_ai.md").write_text("# TRIPOD+AI\n")
+    write("biomarkers/endotype/training.tsv", [{"kind": "group", "name": "sex", "level": "F", "n": 2}])
     write_model({"format": "2", "status": "not run"}, "results/biomarkers/endotype/model.skops")
     shutil.copytree(drawn, "results/figures")
     Path("my.yaml").write_text(yaml.safe_dump({"data_root": str(tmp_path), "reference": {"genome": "/data/hg38.fa"}}))
@@ -122,6 +125,8 @@ def test_a_bundle_holds_the_cohort_and_nobody(config):
         "biomarkers/endotype/folds.tsv",
         "biomarkers/endotype/curves.tsv",
         "biomarkers/endotype/model_card.md",
+        "biomarkers/endotype/tripod_ai.tsv",
+        "biomarkers/endotype/tripod_ai.md",
         "biomarkers/endotype/coefficients.tsv",
         "figures/04_pca_rna.png",
         *(f"figures/05_mofa_variance.{ending}" for ending in ("pdf", "png", "svg", "tsv")),
@@ -170,7 +175,9 @@ def test_small_classes_take_models_and_their_figures_out(config):
     write("biomarkers/endotype/performance.tsv", performance(3))
     write_release(config, Path("bundle"), SECRET)
     names = set(contents(Path("bundle")))
-    assert not any("07_roc" in name or "model_card" in name or "coefficients" in name for name in names)
+    assert not any(
+        "07_roc" in name or "model_card" in name or "tripod" in name or "coefficients" in name for name in names
+    )
     assert "fewer than 5 participants" in Path("bundle/README.md").read_text()
 
 

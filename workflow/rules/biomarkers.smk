@@ -4,8 +4,8 @@ Needs the layers' matrices with all their features, because the folds choose amo
 alone; results/labels/labels.tsv and the table of participants. Steps per task:
 split_folds (once, from the labels and from who was sampled), evaluate_repeat (one job per repeat: all models on all its
 folds), summarise_task, freeze_model; where asked for, permute_task (one job per permutation) and collect_permutations.
-Makes results/biomarkers/<task>/{classes,folds,predictions,performance,curves,permutations}.tsv, model.skops and
-model_card.md. A negative control ends at its performance: nobody needs a model that tells the site.
+Makes results/biomarkers/<task>/{classes,folds,predictions,performance,curves,training,permutations}.tsv and model.skops.
+A negative control ends at its performance: nobody needs a model that tells the site.
 """
 
 SCHEMES = config["biomarkers"]["cv"]["also"]
@@ -126,6 +126,7 @@ rule assess_models:
         runtime=30,
     params:
         code=fingerprint("immunosep.biomarkers.assess"),
+        target=lambda wildcards: config["biomarkers"]["tasks"][wildcards.task]["target"],
         schemes=SCHEMES,
         prevalences=config["biomarkers"]["prevalences"],
         min_group=config["report"]["min_group"],
@@ -136,7 +137,7 @@ rule assess_models:
 
 
 rule freeze_model:
-    """The models refitted on all participants, in a file that runs no code, with a model card."""
+    """The models refitted on all participants, in a file that runs no code, and whom and what they were fitted on."""
     input:
         matrices=task_matrices,
         labels="results/labels/labels.tsv",
@@ -146,7 +147,7 @@ rule freeze_model:
         classification=measured_definers,
     output:
         model="results/biomarkers/{task}/model.skops",
-        card="results/biomarkers/{task}/model_card.md",
+        training="results/biomarkers/{task}/training.tsv",
     log:
         "logs/biomarkers/freeze_model/{task}.log",
     wildcard_constraints:

@@ -118,6 +118,20 @@ def panel_choices(wildcards):
     return {**choices, "biomarkers": {**choices["biomarkers"], **own}}
 
 
+def report_settings(wildcards):
+    """Return all of the configuration that a task's model card and items of TRIPOD+AI quote."""
+    quoted = ("bootstrap", "panel", "permutations", "prevalences")
+    own = {name: config["biomarkers"][name] for name in quoted}
+    sections = ("endotype", "sofa", "sofa_response", "reversal", "survival", "trial")
+    return {
+        **{name: config[name] for name in (*sections, "role", "seed")},
+        "report": {"min_group": config["report"]["min_group"]},
+        "biomarkers": {**task_settings(wildcards), **own},
+        "filters": feature_filters(config),
+        "own_labels": OWN_LABELS,
+    }
+
+
 def kept_folds(wildcards):
     """Return the folds that a task keeps since somebody withdrew, if there are any."""
     path = withdrawals(config).folds / f"{wildcards.task}.tsv"
@@ -203,6 +217,7 @@ def all_results():
         targets += [
             f"results/biomarkers/{task}/decision_curve.tsv",
             f"results/biomarkers/{task}/model.skops",
+            f"results/biomarkers/{task}/tripod_ai.tsv",
             f"results/biomarkers/{task}/panel.tsv",
         ]
         if config["biomarkers"]["permutations"]:

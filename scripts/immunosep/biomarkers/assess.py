@@ -15,6 +15,7 @@ TABLES = ("decision_curve", "predictive_values", "differences", "subgroups", "tr
 def assess_models(
     *,
     task_name: str,
+    target: str,
     labels_path: PathLike,
     participants_path: PathLike | None,
     predictions_path: PathLike,
@@ -31,8 +32,8 @@ def assess_models(
 
     Parameters
     ----------
-    task_name
-        The task.
+    task_name, target
+        The task, and what it predicts.
     labels_path, participants_path
         Label table; clinical table of participants, or None.
     predictions_path, elsewhere
@@ -47,9 +48,8 @@ def assess_models(
         Paths of the tables by name (`TABLES`).
     """
     predictions = read_predictions(predictions_path)
-    levels = subgroup_levels(
-        read_table(labels_path), read_clinical(participants_path, "participants") if participants_path else None
-    )
+    participants = read_clinical(participants_path, "participants") if participants_path else None
+    levels = subgroup_levels(read_table(labels_path), participants, target)
     draws = {"bootstrap": bootstrap, "seed": derive_seed(seed, "bootstrap", task_name)}
     places = {scheme: read_predictions(path) for scheme, path in elsewhere.items()}
     write_table(decision_table(predictions, task_name), targets["decision_curve"])

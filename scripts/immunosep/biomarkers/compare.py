@@ -28,6 +28,8 @@ TRANSFER: Final = ("scheme", "groups", *PERFORMANCE)
 #: Models that others are compared with, where the task has them: named here, never chosen by their result.
 REFERENCES: Final = ("clinical", "late_fusion")
 OLD: Final = 70
+#: Variables of which level `no` is no group but everybody without a few: its AUROC is always told.
+LEFT_OUT: Final = ("covid19", "borderline")
 
 
 def corrected_t(differences: NDArray[np.float64], test_share: float) -> tuple[float, float, float]:
@@ -113,8 +115,12 @@ def differences_table(predictions: pd.DataFrame, task: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(DIFFERENCES))
 
 
-def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None) -> pd.DataFrame:
-    """Return sex, age, country and infection by participant, as text, as far as the tables have them.
+def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None, target: str) -> pd.DataFrame:
+    """Return sex, age, country, infection and COVID-19 by participant, as text, as far as the tables have them.
+
+    Level `no` of `covid19` is the model without these participants, who could enter the trial with one endotype only.
+    Where the endotype is the target, `borderline` is a group as well: its level `no` is without those whose class the
+    assays' spread might have turned.
 
     Parameters
     ----------
@@ -122,6 +128,8 @@ def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None) -> 
         Label table.
     participants
         Clinical table of participants, or None.
+    target
+        What the task predicts.
     """
     table = person_table(labels, participants)
     found = {name: table[name].astype(str).str.strip() for name in ("sex", "country", "infection") if name in table}
@@ -130,6 +138,9 @@ def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None) -> 
         found["age"] = pd.Series(np.where(age >= OLD, f"{OLD} and older", f"under {OLD}"), table.index).where(
             age.notna(), ""
         )
+    for name in ("covid19", *(("borderline",) if target == "endotype" else ())):
+        if name in table:
+            found[name] = table[name].fillna("").astype(str).str.strip()
     return pd.DataFrame(found, index=table.index)
 
 
@@ -147,8 +158,10 @@ def subgroup_table(
     task
         Name, for the first column.
     min_group
-        A group in which a class has fewer participants has no numbers; nor then has the smallest other group of the
-        variable, from which and the total the first could be worked out.
+        A group with fewer participants, or with fewer in a class that is there, has no numbers; nor then has the
+        smallest other group of the variable, from which and the total the first could be worked out. A group in which
+        a class has nobody has none either, and hides no other: it has no AUROC, and no small count to work out. Level
+        `no` of a variable in `LEFT_OUT` keeps its AUROC where its numbers are hidden.
     bootstrap, seed
         Resamples of the participants of a group for the 95 % percentile interval, and their seed.
 
@@ -165,25 +178,36 @@ def subgroup_table(
             hidden = _hidden({str(name): group["label"] for name, group in groups.items()}, min_group)
             for name, group in groups.items():
                 row = {"task": task, **dict(zip(KEYS, keys, strict=True)), "variable": variable, "level": name}
-                if name in hidden:
-                    rows.append({**row, "note": f"fewer than {min_group} in a class, or hidden with such a group"})
-                    continue
-                label, score = group["label"].to_numpy(), group["score"].to_numpy()
-                areas = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
-                low, high = np.nanquantile(areas, [0.025, 0.975])
-                area = auroc(label, score)
-                sizes = {"n": label.size, "n_positive": int(label.sum())}
-                rows.append({**row, **sizes, "auroc": area, "auroc_low": low, "auroc_high": high, "note": ""})
+                smallest = int(np.bincount(group["label"], minlength=2).min())
+                told = name not in hidden
+                if told and not smallest:
+                    row["note"] = "one class only"
+                elif told or (variable in LEFT_OUT and name == "no" and smallest >= min_group):
+                    row |= _measured(group, told=told, bootstrap=bootstrap, seed=seed)
+                else:
+                    row["note"] = f"fewer than {min_group} in a class, or hidden with such a group"
+                rows.append(row)
     table = pd.DataFrame(rows, columns=list(SUBGROUPS))
     return table.astype({"n": "Int64", "n_positive": "Int64"})
 
 
+def _measured(group: pd.DataFrame, *, told: bool, bootstrap: int, seed: int) -> dict[str, object]:
+    """Return the AUROC of a group with its interval, and the numbers of its participants where they may be told."""
+    label, score = group["label"].to_numpy(), group["score"].to_numpy()
+    low, high = np.nanquantile(bootstrap_auroc(label, score, resamples=bootstrap, seed=seed), [0.025, 0.975])
+    area = {"auroc": auroc(label, score), "auroc_low": low, "auroc_high": high}
+    if not told:
+        return {**area, "note": "numbers hidden: too few are left out"}
+    return {**area, "n": label.size, "n_positive": int(label.sum()), "note": ""}
+
+
 def _hidden(groups: Mapping[str, pd.Series], min_group: int) -> set[str]:
-    """Return the levels without numbers: small ones, and where it is one alone the smallest other."""
-    smaller = {name: min(int(label.sum()), int((1 - label).sum())) for name, label in groups.items()}
-    hidden = {name for name, size in smaller.items() if size < min_group}
-    if len(hidden) == 1 and len(groups) > 1:
-        hidden.add(min((len(label), name) for name, label in groups.items() if name not in hidden)[1])
+    """Return the levels whose counts are small, and where it is one alone the smallest other that has numbers."""
+    counts = {name: (int(label.sum()), int((1 - label).sum())) for name, label in groups.items()}
+    hidden = {name for name, pair in counts.items() if any(0 < count < min_group for count in (*pair, sum(pair)))}
+    others = [(sum(pair), name) for name, pair in counts.items() if name not in hidden and all(pair)]
+    if len(hidden) == 1 and others:
+        hidden.add(min(others)[1])
     return hidden
 
 

@@ -1,4 +1,4 @@
-"""The model refitted on all participants, as a file without any participant in it, and its card."""
+"""The model refitted on all participants, as a file without any participant in it."""
 
 import hashlib
 import logging
@@ -16,7 +16,6 @@ from immunosep.biomarkers.estimators import Tuned
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
 from immunosep.biomarkers.preparation import MeasuredValues
-from immunosep.biomarkers.tasks import Task
 from immunosep.biomarkers.trees import StoredTrees
 from immunosep.io import PathLike, atomic_path
 
@@ -109,65 +108,6 @@ def write_model(content: Mapping[str, Any], path: PathLike) -> None:
 def versions() -> dict[str, str]:
     """Return the versions of the packages that the model depends on."""
     return {name: version(name) for name in PACKAGES}
-
-
-def model_card(
-    task: Task,
-    classes: pd.Series,
-    performance: pd.DataFrame,
-    layers: list[str],
-    upstream: Sequence[str],
-    identity: Mapping[str, str],
-) -> str:
-    """Return the model card as Markdown.
-
-    Parameters
-    ----------
-    task, classes
-        The task and the class of each training participant.
-    performance
-        Table of `evaluate.performance_table`, as text.
-    layers
-        Blocks that entered.
-    upstream
-        What was made over the cohort before the folds (`features.frozen_upstream`).
-    identity
-        What the model was made of, by name: hashes of the data and of the folds, epoch of the data.
-    """
-    counts = ", ".join(f"{name} {count}" for name, count in classes.value_counts().sort_index().items())
-    days = ", ".join(map(str, task.days)) or "none (cohort without visit days)"
-    population = "all with a class of the target"
-    if task.population_day > 1:
-        population += (
-            f" who are alive and in the study at the end of day {task.population_day}; models see those sampled"
-        )
-    lines = [
-        f"# Model card: {task.name}",
-        "",
-        "Research only. Not for treatment decisions. The frozen model is a refit on all participants and is not",
-        "validated as such; the performance below is that of the same procedure under cross-validation.",
-        "",
-        f"- Target: {task.target}; classes {counts}",
-        f"- Population: {population}; N = {len(classes)}",
-        f"- Predictors: {', '.join(layers)}; visit days {days}",
-        f"- Feature sets: {', '.join(task.feature_sets)}; the drugs' own analytes never enter",
-        "- Learned inside each fold: which genes, peaks, proteins and genera are common enough, variance filter,",
-        "  imputation, scaling, feature choice, penalty, calibration, factors, weights of the late fusion. Scales (log",
-        "  counts per million, log-ratios) are those of the sample alone.",
-        "- Frozen upstream of the folds, without labels: the quality verdicts; " + "; ".join(upstream) + ".",
-        *(f"- {name}: {value}" for name, value in identity.items()),
-        "- Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
-        "",
-        "| model | features | class | n | AUROC (95 % CI) | AUPRC | prevalence | Brier |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in performance.to_dict("records"):
-        interval = f"{row['auroc']} ({row['auroc_low']} to {row['auroc_high']})" if row["auroc"] else row["note"]
-        lines.append(
-            f"| {row['model']} | {row['feature_set']} | {row['class']} | {row['n']} | {interval} | {row['auprc']} "
-            f"| {row['prevalence']} | {row['brier']} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
 def coefficients(path: PathLike) -> pd.DataFrame:

@@ -7,7 +7,6 @@ participants and the same predictors.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,13 +17,14 @@ from immunosep.biomarkers.classes import remark_of
 from immunosep.biomarkers.crossvalidate import PREDICTIONS, evaluate_repeat, permutation_strata, permute_task
 from immunosep.biomarkers.evaluate import PERFORMANCE, curves_table, performance_table, read_predictions
 from immunosep.biomarkers.features import Predictors, clinical_predictors, frozen_upstream, omics_predictors
-from immunosep.biomarkers.frozen import data_digest, frozen_content, model_card, versions, write_model
+from immunosep.biomarkers.frozen import data_digest, frozen_content, versions, write_model
 from immunosep.biomarkers.guard import may_predict
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models
 from immunosep.biomarkers.splits import derive_seed
 from immunosep.biomarkers.tasks import Task, contrasts, load_task
+from immunosep.biomarkers.training import TRAINING, training_table
 from immunosep.integration.assemble import read_layer
-from immunosep.io import PathLike, atomic_path, read_clinical, read_table, write_table
+from immunosep.io import PathLike, read_clinical, read_table, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -192,19 +192,23 @@ def freeze_model(
     shuffled: bool,
     performance_path: PathLike,
     model_path: PathLike,
-    card_path: PathLike,
+    training_path: PathLike,
 ) -> None:
-    """Refit every model of a task on all participants; write it as a skops file with a model card.
+    """Refit every model of a task on all participants; write it as a skops file, and whom and what it was trained on.
 
     `epoch` is the number of withdrawals of consent before: a model of a lower epoch may rest on somebody who withdrew.
-    With `shuffled` labels, made for a dry run, card and file say so.
+    With `shuffled` labels, made for a dry run, the file says so.
     """
     folds = read_table(sources.folds)
-    performance = read_table(performance_path)
+    header = {
+        "format": FORMAT,
+        "task": task_name,
+        "labels": "shuffled" if shuffled else "as derived",
+        "epoch": epoch,
+    }
     if folds.empty:
-        note = performance["note"].iloc[0]
-        write_model({"format": FORMAT, "task": task_name, "status": note}, model_path)
-        _write_text(f"# Model card: {task_name}\n\nNo model: {note}.\n", card_path)
+        write_model({**header, "status": read_table(performance_path)["note"].iloc[0]}, model_path)
+        write_table(pd.DataFrame(columns=list(TRAINING)), training_path)
         return
     inputs = load_inputs(task_name, sources, choices)
     inputs.blocks.pop("missingness", None)  # tells of the data and is nobody's model
@@ -224,27 +228,21 @@ def freeze_model(
             )
             for name, labels in contrasts(task, classes).items()
         }
-    digest = data_digest(inputs.blocks, classes)
-    folds_digest = folds["digest"].iloc[0]
     content = {
-        "format": FORMAT,
+        **header,
         "frozen_upstream": inputs.upstream,
-        "task": task.name,
         "status": "fitted",
-        "labels": "shuffled" if shuffled else "as derived",
         "target": task.target,
         "days": list(task.days),
         "models": fitted,
-        "data_sha256": digest,
-        "folds_sha256": folds_digest,
-        "epoch": epoch,
+        "data_sha256": data_digest(inputs.blocks, classes),
+        "folds_sha256": folds["digest"].iloc[0],
         "versions": versions(),
     }
     write_model(content, model_path)
-    digests = {"Data SHA-256": digest, "Folds SHA-256": folds_digest, "Data epoch (withdrawals before)": str(epoch)}
-    warning = "**SHUFFLED LABELS: a dry run. Nothing below says anything about the trial.**\n\n" if shuffled else ""
-    card = warning + model_card(task, classes, performance, sorted(inputs.blocks), inputs.upstream, digests)
-    _write_text(card, card_path)
+    participants = read_clinical(sources.participants, "participants") if sources.participants else None
+    labels = read_table(sources.labels)
+    write_table(training_table(task, classes, inputs.blocks, labels, participants), training_path)
 
 
 def permute(
@@ -300,9 +298,3 @@ def collect_permutations(*, parts: Sequence[PathLike], predictions_path: PathLik
     merged["n_permutations"] = compared.groupby(by_model).transform("sum")
     merged["p_value"] = ((1 + reached) / (1 + merged["n_permutations"])).where(merged["n_permutations"] > 0)
     write_table(merged.sort_values([*keys, "permutation"]), permutations_path)
-
-
-def _write_text(text: str, path: PathLike) -> None:
-    """Write a text file in one step."""
-    with atomic_path(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
