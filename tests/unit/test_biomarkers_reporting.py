@@ -148,6 +148,23 @@ def test_a_task_without_a_model():
     assert "No model: no layer has a sample on the task's days." in model_card(other)
 
 
+def test_models_without_an_auroc_make_no_claim():
+    found = facts(
+        performance=text_table([row("rna", "", note="one class only among the participants with this layer")])
+    )
+    card = model_card(found)
+    assert "No model has an AUROC." in card
+    assert "stands for the task" not in card
+    assert items(found)["says"]["23a"] == "No performance: no model has an AUROC."
+
+
+def test_endotypes_are_told_where_they_are_seen():
+    counts = [("endotype", "MALS", "response", 40), ("endotype", "SII", "response", 32)]
+    table = training({"nonresponse": 204, "response": 72}, [*counts, ("endotype", "SII", "nonresponse", 204)])
+    assert "- Endotypes: MALS 40, SII 236" in model_card(facts(training=table))
+    assert "Endotypes" not in model_card(facts())
+
+
 def test_shuffled_labels_stand_first():
     found = facts(header={"labels": "shuffled"})
     assert model_card(found).startswith("**SHUFFLED LABELS")

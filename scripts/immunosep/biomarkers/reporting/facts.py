@@ -136,6 +136,11 @@ class Facts:
         """Participants of each class, as text."""
         return self.listed(self.classes)
 
+    def levels(self, variable: str) -> str:
+        """Participants of each level of a variable of the training table, as text; empty where it has none."""
+        table = self.training("group", name=variable)
+        return self.listed(pd.to_numeric(table["n"]).groupby(table["level"]).sum()) if len(table) else ""
+
     def group_size(self, row: Mapping[str, str]) -> str:
         """Return the number of a group of the main model, as the end of a sentence.
 

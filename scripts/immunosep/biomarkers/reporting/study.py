@@ -1,7 +1,5 @@
 """TRIPOD+AI, items 1 to 9 and 17: the study and its data, from the configuration and the counts of who was in it."""
 
-import pandas as pd
-
 from immunosep.biomarkers.reporting import describe
 from immunosep.biomarkers.reporting.answer import Answer
 from immunosep.biomarkers.reporting.card import upstream
@@ -62,14 +60,11 @@ def dates(facts: Facts) -> Answer:
 
 def setting(facts: Facts) -> Answer:
     """Item 6a."""
-    countries = facts.training("group", name="country")
-    told = ""
-    if len(countries):
-        counts = pd.to_numeric(countries["n"]).groupby(countries["level"]).sum()
-        sites = facts.training("sites")["n"]
-        where = f" of {sites.iloc[0]} sites" if len(sites) else ""
-        told = f"Participants{where} by country: {facts.listed(counts)}."
-    return Answer(told, "the level of care and the places of the centres" if told else "the level of care, the centres")
+    countries, sites = facts.levels("country"), facts.training("sites")["n"]
+    if not countries:
+        return Answer("", "the level of care, number and places of the centres")
+    where = f" of {sites.iloc[0]} sites" if len(sites) else ""
+    return Answer(f"Participants{where} by country: {countries}.", "the level of care, the places of the centres")
 
 
 def eligibility(facts: Facts) -> Answer:
