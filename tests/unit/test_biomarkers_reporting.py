@@ -108,6 +108,7 @@ def test_numbers_come_from_the_tables():
     assert "response slope 1.00, intercept 0.10" in table["23a"]
     assert HEADER["data_sha256"] in table["18e"]
     assert "epoch 2" in table["18e"]
+    assert table["7"].startswith("Libraries of rna that failed")
     assert "rna: counted; atac: consensus peaks" in table["7"]
     assert "10 x 5 outer folds" in table["12a"]
     assert "C of 0.01, 0.1 or 1" in table["12c"]
@@ -207,7 +208,8 @@ def test_a_landmark_has_its_own_definition():
     )
     assert kind_of_model(found) == "Prognostic: the outcome begins on day 5"
     assert kind_of_model(facts("endotype", task={"comparators": ["layers"]})).startswith("Diagnostic")
-    assert "after the first dose" in items(found)["says"]["6c"]
+    assert "treatment moves the predictors" in items(found)["says"]["6c"]
+    assert "treatment moves" not in items(facts())["says"]["6c"]
 
 
 def test_of_another_cohort_nothing_is_claimed():
@@ -217,6 +219,13 @@ def test_of_another_cohort_nothing_is_claimed():
     assert not any("NCT04990232" in text or "4420" in text for text in [*table["says"], model_card(found)])
     assert "its definition" in table.loc["8a", "by_hand"]
     assert table.loc["18d", "status"] == "by hand"
+
+
+def test_of_a_ready_matrix_no_verdict_is_claimed():
+    found = facts(settings={"raw_layers": []})
+    assert "quality" not in items(found).loc["7", "says"]
+    assert items(found).loc["7", "by_hand"].startswith("how rna came to be")
+    assert "quality verdicts" not in model_card(found)
 
 
 def test_small_counts_are_not_told():

@@ -107,7 +107,8 @@ def _predictors(facts: Facts) -> Iterator[str]:
         "imputation, scaling, feature choice, penalty, calibration, factors, late fusion. Scales (log counts per "
         "million, log-ratios) are those of the sample alone."
     )
-    yield f"- Frozen upstream of the folds, without labels: the quality verdicts; {upstream(facts)}."
+    judged = "the quality verdicts; " if facts.settings["raw_layers"] else ""
+    yield f"- Frozen upstream of the folds, without labels: {judged}{upstream(facts)}."
 
 
 def upstream(facts: Facts) -> str:

@@ -42,7 +42,7 @@ class Facts:
         The task.
     settings
         Of the configuration: `biomarkers` with this task alone, and the sections that define labels and layers;
-        `own_labels` says whether the workflow derived the labels itself.
+        `own_labels` says whether the workflow derived the labels itself, `raw_layers` which layers it processed.
     header
         The model file without its models.
     tables

@@ -79,24 +79,27 @@ def treatments(facts: Facts) -> Answer:
     """Item 6c."""
     if not facts.own_labels:
         return Answer("", "treatments received, and how they were handled")
-    after = any(day > 1 for day in facts.task.days)
-    sampled = "after the first dose, so that treatment moves the predictors" if after else "before the first dose"
+    moved = ", so that treatment moves the predictors" if any(day > 1 for day in facts.task.days) else ""
     return Answer(
-        f"Both arms together; the arm is never a predictor. Samples of {describe.days(facts.task)} were taken "
-        f"{sampled}. What treatment did to the outcome is part of it.",
+        "Both arms together; the arm is never a predictor. Day 1 is sampled before the first dose, later days after "
+        f"it; the predictors are of {describe.days(facts.task)}{moved}. What treatment did to the outcome is part of "
+        "it.",
         "treatments beside the trial's own, and doses",
     )
 
 
 def preparation(facts: Facts) -> Answer:
     """Item 7."""
-    made = upstream(facts)
-    text = "Libraries that failed a threshold of quality left the data (results/qc/verdicts.tsv names each). "
-    text += (
-        f"Made over the cohort, before the folds and without labels: {made or 'not run'}. Everything else is learned "
+    text = (
+        f"Made over the cohort, before the folds and without labels: {upstream(facts) or 'not run'}. Everything else "
+        "is learned inside the folds (items 12b and 12c)."
     )
-    text += "inside the folds (items 12b and 12c)."
-    return Answer(text, "whether quality was alike in all sociodemographic groups")
+    judged = facts.settings["raw_layers"]
+    if judged:
+        text = f"Libraries of {joined(judged)} that failed a threshold of quality left (qc/verdicts.tsv). {text}"
+    ready = [name for name in facts.layers if name.partition("_")[0] not in judged]
+    before = f"how {joined(ready)} came to be, delivered as ready; " if ready else ""
+    return Answer(text, f"{before}whether quality was alike in all sociodemographic groups")
 
 
 def outcome(facts: Facts) -> Answer:
