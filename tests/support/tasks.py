@@ -29,5 +29,6 @@ def report_settings(biomarkers, **changes):
         "biomarkers": {**config["biomarkers"], "clock": rules_of(config), **biomarkers},
         "filters": {"rna": {"min_count": 10, "min_fraction": 0.1}},
         "own_labels": True,
+        "raw_layers": ["rna"],
         **changes,
     }

@@ -108,6 +108,7 @@ def test_numbers_come_from_the_tables():
     assert "response slope 1.00, intercept 0.10" in table["23a"]
     assert HEADER["data_sha256"] in table["18e"]
     assert "epoch 2" in table["18e"]
+    assert table["7"].startswith("Libraries of rna that failed")
     assert "rna: counted; atac: consensus peaks" in table["7"]
     assert "10 x 5 outer folds" in table["12a"]
     assert "C of 0.01, 0.1 or 1" in table["12c"]
@@ -146,6 +147,23 @@ def test_a_task_without_a_model():
         header={"status": "no layer has a sample on the task's days"}, training=empty, performance=performance
     )
     assert "No model: no layer has a sample on the task's days." in model_card(other)
+
+
+def test_models_without_an_auroc_make_no_claim():
+    found = facts(
+        performance=text_table([row("rna", "", note="one class only among the participants with this layer")])
+    )
+    card = model_card(found)
+    assert "No model has an AUROC." in card
+    assert "stands for the task" not in card
+    assert items(found)["says"]["23a"] == "No performance: no model has an AUROC."
+
+
+def test_endotypes_are_told_where_they_are_seen():
+    counts = [("endotype", "MALS", "response", 40), ("endotype", "SII", "response", 32)]
+    table = training({"nonresponse": 204, "response": 72}, [*counts, ("endotype", "SII", "nonresponse", 204)])
+    assert "- Endotypes: MALS 40, SII 236" in model_card(facts(training=table))
+    assert "Endotypes" not in model_card(facts())
 
 
 def test_shuffled_labels_stand_first():
@@ -190,7 +208,8 @@ def test_a_landmark_has_its_own_definition():
     )
     assert kind_of_model(found) == "Prognostic: the outcome begins on day 5"
     assert kind_of_model(facts("endotype", task={"comparators": ["layers"]})).startswith("Diagnostic")
-    assert "after the first dose" in items(found)["says"]["6c"]
+    assert "treatment moves the predictors" in items(found)["says"]["6c"]
+    assert "treatment moves" not in items(facts())["says"]["6c"]
 
 
 def test_of_another_cohort_nothing_is_claimed():
@@ -200,6 +219,13 @@ def test_of_another_cohort_nothing_is_claimed():
     assert not any("NCT04990232" in text or "4420" in text for text in [*table["says"], model_card(found)])
     assert "its definition" in table.loc["8a", "by_hand"]
     assert table.loc["18d", "status"] == "by hand"
+
+
+def test_of_a_ready_matrix_no_verdict_is_claimed():
+    found = facts(settings={"raw_layers": []})
+    assert "quality" not in items(found).loc["7", "says"]
+    assert items(found).loc["7", "by_hand"].startswith("how rna came to be")
+    assert "quality verdicts" not in model_card(found)
 
 
 def test_small_counts_are_not_told():

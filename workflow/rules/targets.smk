@@ -129,6 +129,7 @@ def report_settings(wildcards):
         "biomarkers": {**task_settings(wildcards), **own},
         "filters": feature_filters(config),
         "own_labels": OWN_LABELS,
+        "raw_layers": list(RAW_LAYERS),
     }
 
 

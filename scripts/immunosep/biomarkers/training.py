@@ -41,16 +41,19 @@ def training_table(
     pandas.DataFrame
         Columns `TRAINING`, long. Kind `class`: participants of each. `left_out`: who stands in the label table and is
         not of the task, by the reason. `sites`: how many there are. `group`: participants by class and by what
-        subgroups are made of. `block`: participants with a sample (`level` sampled, of all of the class) and the share
-        of missing values in it (missing), the features that may predict (features) and those of them that measure a
-        definer (definers). `measure`: quartiles of the numeric clinical predictors.
+        subgroups are made of, and by endotype where it is seen. `block`: participants with a sample (`level` sampled,
+        of all of the class) and the share of missing values in it (missing), the features that may predict (features)
+        and those of them that measure a definer (definers). `measure`: quartiles of the numeric clinical predictors.
     """
     sizes = classes.value_counts().sort_index()
     rows: list[Row] = [{"kind": "class", "name": name, "n": n} for name, n in sizes.items()]
     rows += _left_out(task, classes, labels)
     if "site" in labels:
         rows.append({"kind": "sites", "n": labels.loc[labels["participant"].isin(classes.index), "site"].nunique()})
-    levels = subgroup_levels(labels, participants, task.target).reindex(classes.index)
+    levels = subgroup_levels(labels, participants, task.target)
+    if "endotype" in labels and task.target != "endotype":
+        levels["endotype"] = labels.set_index("participant")["endotype"]
+    levels = levels.reindex(classes.index)
     for variable in levels:
         known = levels[variable].replace("", "not known")
         for level, line in pd.crosstab(known, classes).iterrows():

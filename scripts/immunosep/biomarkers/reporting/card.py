@@ -63,9 +63,9 @@ def _people(facts: Facts) -> Iterator[str]:
     if not facts.small_class:
         shares = ", ".join(f"{name} {percent(n / facts.total)}" for name, n in facts.classes.items())
         yield f"- Prevalence here: {shares}. It is that of the enrolled, and another one elsewhere."
-    countries = facts.training("group", name="country")
-    told = facts.listed(pd.to_numeric(countries["n"]).groupby(countries["level"]).sum()) if len(countries) else ""
-    yield f"- Countries: {told or 'not recorded'}"
+    yield f"- Countries: {facts.levels('country') or 'not recorded'}"
+    if endotypes := facts.levels("endotype"):
+        yield f"- Endotypes: {endotypes}"
     left_out = facts.training("left_out")
     yield f"- Excluded: {facts.listed(left_out.set_index('name')['n'])}"
     yield f"- COVID-19: {covid(facts)}"
@@ -107,7 +107,8 @@ def _predictors(facts: Facts) -> Iterator[str]:
         "imputation, scaling, feature choice, penalty, calibration, factors, late fusion. Scales (log counts per "
         "million, log-ratios) are those of the sample alone."
     )
-    yield f"- Frozen upstream of the folds, without labels: the quality verdicts; {upstream(facts)}."
+    judged = "the quality verdicts; " if facts.settings["raw_layers"] else ""
+    yield f"- Frozen upstream of the folds, without labels: {judged}{upstream(facts)}."
 
 
 def upstream(facts: Facts) -> str:
@@ -117,6 +118,9 @@ def upstream(facts: Facts) -> str:
 
 def _performance(facts: Facts) -> Iterator[str]:
     """Tabulate every model on the feature set that stands for the task, and the main model on the others."""
+    if facts.main is None:
+        yield "No model has an AUROC."
+        return
     yield (
         f"{facts.main_title}, {feature_set_title(facts.feature_set)}, stands for the task: chosen by its kind, never "
         "by its result. All rows: `performance.tsv`; curves: figures 07 to 09."
@@ -125,11 +129,11 @@ def _performance(facts: Facts) -> Iterator[str]:
     yield "| model | features | class | N | AUROC (95 % interval) | AUPRC | prevalence | Brier | slope | intercept |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     table = facts.tables["performance"]
-    main = facts.main or {}
-    shown = (table["feature_set"] == facts.feature_set) | (table["model"] == main.get("model"))
+    main = facts.main["model"]
+    shown = (table["feature_set"] == facts.feature_set) | (table["model"] == main)
     for row in records(table[shown]):
         cells = [
-            f"**{model_title(row['model'])}**" if row["model"] == main.get("model") else model_title(row["model"]),
+            f"**{model_title(main)}**" if row["model"] == main else model_title(row["model"]),
             feature_set_title(row["feature_set"]),
             row["class"],
             facts.told(int(row["n"]), facts.total) if row["n"] else "",

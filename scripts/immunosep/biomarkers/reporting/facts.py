@@ -42,7 +42,7 @@ class Facts:
         The task.
     settings
         Of the configuration: `biomarkers` with this task alone, and the sections that define labels and layers;
-        `own_labels` says whether the workflow derived the labels itself.
+        `own_labels` says whether the workflow derived the labels itself, `raw_layers` which layers it processed.
     header
         The model file without its models.
     tables
@@ -135,6 +135,11 @@ class Facts:
     def class_counts(self) -> str:
         """Participants of each class, as text."""
         return self.listed(self.classes)
+
+    def levels(self, variable: str) -> str:
+        """Participants of each level of a variable of the training table, as text; empty where it has none."""
+        table = self.training("group", name=variable)
+        return self.listed(pd.to_numeric(table["n"]).groupby(table["level"]).sum()) if len(table) else ""
 
     def group_size(self, row: Mapping[str, str]) -> str:
         """Return the number of a group of the main model, as the end of a sentence.

@@ -1,7 +1,5 @@
 """TRIPOD+AI, items 1 to 9 and 17: the study and its data, from the configuration and the counts of who was in it."""
 
-import pandas as pd
-
 from immunosep.biomarkers.reporting import describe
 from immunosep.biomarkers.reporting.answer import Answer
 from immunosep.biomarkers.reporting.card import upstream
@@ -62,14 +60,11 @@ def dates(facts: Facts) -> Answer:
 
 def setting(facts: Facts) -> Answer:
     """Item 6a."""
-    countries = facts.training("group", name="country")
-    told = ""
-    if len(countries):
-        counts = pd.to_numeric(countries["n"]).groupby(countries["level"]).sum()
-        sites = facts.training("sites")["n"]
-        where = f" of {sites.iloc[0]} sites" if len(sites) else ""
-        told = f"Participants{where} by country: {facts.listed(counts)}."
-    return Answer(told, "the level of care and the places of the centres" if told else "the level of care, the centres")
+    countries, sites = facts.levels("country"), facts.training("sites")["n"]
+    if not countries:
+        return Answer("", "the level of care, number and places of the centres")
+    where = f" of {sites.iloc[0]} sites" if len(sites) else ""
+    return Answer(f"Participants{where} by country: {countries}.", "the level of care, the places of the centres")
 
 
 def eligibility(facts: Facts) -> Answer:
@@ -84,24 +79,27 @@ def treatments(facts: Facts) -> Answer:
     """Item 6c."""
     if not facts.own_labels:
         return Answer("", "treatments received, and how they were handled")
-    after = any(day > 1 for day in facts.task.days)
-    sampled = "after the first dose, so that treatment moves the predictors" if after else "before the first dose"
+    moved = ", so that treatment moves the predictors" if any(day > 1 for day in facts.task.days) else ""
     return Answer(
-        f"Both arms together; the arm is never a predictor. Samples of {describe.days(facts.task)} were taken "
-        f"{sampled}. What treatment did to the outcome is part of it.",
+        "Both arms together; the arm is never a predictor. Day 1 is sampled before the first dose, later days after "
+        f"it; the predictors are of {describe.days(facts.task)}{moved}. What treatment did to the outcome is part of "
+        "it.",
         "treatments beside the trial's own, and doses",
     )
 
 
 def preparation(facts: Facts) -> Answer:
     """Item 7."""
-    made = upstream(facts)
-    text = "Libraries that failed a threshold of quality left the data (results/qc/verdicts.tsv names each). "
-    text += (
-        f"Made over the cohort, before the folds and without labels: {made or 'not run'}. Everything else is learned "
+    text = (
+        f"Made over the cohort, before the folds and without labels: {upstream(facts) or 'not run'}. Everything else "
+        "is learned inside the folds (items 12b and 12c)."
     )
-    text += "inside the folds (items 12b and 12c)."
-    return Answer(text, "whether quality was alike in all sociodemographic groups")
+    judged = facts.settings["raw_layers"]
+    if judged:
+        text = f"Libraries of {joined(judged)} that failed a threshold of quality left (qc/verdicts.tsv). {text}"
+    ready = [name for name in facts.layers if name.partition("_")[0] not in judged]
+    before = f"how {joined(ready)} came to be, delivered as ready; " if ready else ""
+    return Answer(text, f"{before}whether quality was alike in all sociodemographic groups")
 
 
 def outcome(facts: Facts) -> Answer:
