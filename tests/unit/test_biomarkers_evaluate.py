@@ -162,3 +162,26 @@ def test_curves_begin_and_end_in_the_corners_and_bins_hold_everyone():
     bins = curves[curves["curve"] == "calibration"]
     assert bins["n"].sum() == 53
     assert (bins["y"] * bins["n"]).sum() == pytest.approx(label.sum())
+
+
+def test_the_calibration_is_that_of_one_repeat_and_not_of_their_average():
+    generator = np.random.default_rng(3)
+    label = (np.arange(400) % 2).astype(int)
+    parts = []
+    for repeat in range(1, 11):
+        # Each repeat is calibrated by itself: log odds 2 apart with an SD of sqrt 2. Half of the variance is noise of
+        # the repeat, which the average over ten takes away.
+        odds = 2 * label - 1 + generator.normal(size=400) + np.random.default_rng(9).normal(size=400)
+        probability = 1 / (1 + np.exp(-odds))
+        parts.append(pd.DataFrame({"label": label, "probability": probability, "score": odds, "repeat": repeat}))
+    table = pd.concat(parts).assign(model="m", feature_set="full", **{"class": "c"})
+    table["participant"] = table.groupby("repeat").cumcount().map("p{:03d}".format)
+    row = performance_table(table, "t", bootstrap=10, seed=1).iloc[0]
+    slopes = [
+        performance_table(part, "t", bootstrap=10, seed=1).iloc[0]["calibration_slope"]
+        for _, part in table.groupby("repeat")
+    ]
+    assert row["calibration_slope"] == pytest.approx(np.mean(slopes))
+    averaged = table.groupby("participant")[["label", "probability"]].mean()
+    slope, _ = calibration_line(averaged["label"].astype(int).to_numpy(), averaged["probability"].to_numpy())
+    assert slope > row["calibration_slope"] + 0.2

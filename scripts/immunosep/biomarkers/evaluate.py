@@ -72,24 +72,34 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
     Returns
     -------
     pandas.DataFrame
-        Columns `PERFORMANCE`. n differs between models where participants lack a layer.
+        Columns `PERFORMANCE`. n differs between models where participants lack a layer. Slope and intercept of the
+        calibration are means over the repeats, those of one model: the average of ten is less extreme than each, and
+        nobody uses it.
     """
     rows = []
-    per_repeat = predictions.groupby([*KEYS, "repeat"])[["label", "score"]].apply(
-        lambda part: auroc(part["label"], part["score"])
-    )
+    by_repeat = predictions.groupby([*KEYS, "repeat"])
+    per_repeat = by_repeat[["label", "score"]].apply(lambda part: auroc(part["label"], part["score"]))
+    lines = by_repeat[["label", "probability"]].apply(_line_of_repeat).groupby(KEYS).mean()
     averaged = average_repeats(predictions)
     for (model, feature_set), group in averaged.groupby(["model", "feature_set"], sort=True):
         own, areas = [], []
         for name, part in group.groupby("class", sort=True):
             row, resampled = _performance_row(part, bootstrap, seed)
             row |= {"class": name, "auroc_sd": per_repeat.xs((model, feature_set, name)).std()}
+            row |= {str(fact): value for fact, value in lines.xs((model, feature_set, name)).items()}
             own.append(row)
             areas.append(resampled)
         if len(own) > 1:
             own.append(_macro_row(group, own, areas))
         rows += [{"task": task, "model": model, "feature_set": feature_set, **row} for row in own]
     return pd.DataFrame(rows, columns=list(PERFORMANCE))
+
+
+def _line_of_repeat(part: pd.DataFrame) -> pd.Series:
+    """Return slope and intercept of the calibration in one repeat; NaN with one class."""
+    label, probability = part["label"].to_numpy(), part["probability"].to_numpy()
+    found = calibration_line(label, probability) if np.unique(label).size == 2 else (np.nan, np.nan)
+    return pd.Series(found, index=["calibration_slope", "calibration_intercept"])
 
 
 def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dict[str, object], Array]:
@@ -101,7 +111,6 @@ def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dic
     areas = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
     area = auroc(label, score)
     low, high, note = _interval(area, areas, int(np.bincount(label).min()))
-    slope, intercept = calibration_line(label, probability)
     brier = float(np.mean((probability - label) ** 2))
     prevalence = float(label.mean())
     return {
@@ -114,8 +123,6 @@ def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dic
         "brier": brier,
         "brier_scaled": 1 - brier / (prevalence * (1 - prevalence)),
         "balanced_accuracy": balanced_accuracy_score(label, score > 0),
-        "calibration_slope": slope,
-        "calibration_intercept": intercept,
         "note": note,
     }, areas
 
