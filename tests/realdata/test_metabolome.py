@@ -59,7 +59,7 @@ def day_0(folder, task):
 def test_death_from_the_first_sample(metabolome, compare, task, patients, spread):
     """No figure is known. With so few patients the workflow may be no better than a plain model and must not look so.
 
-    `spread`: the standard error of an AUROC of 0.7 with 16 deaths among 40, and with 8 among 20 (Hanley and McNeil 1982).
+    `spread`: the standard error of an AUROC of 0.7, 16 deaths among 40 and 8 among 20 (Hanley and McNeil 1982).
     """
     table = performance(metabolome, task).droplevel("class")
     assert table.loc[["metabolite", "late_fusion"], "n"].tolist() == [patients, patients]
@@ -90,7 +90,7 @@ def test_two_visits_make_one_prediction_per_patient(metabolome, compare):
 
 
 def test_the_samples_of_a_patient_do_not_make_an_association(metabolome, compare):
-    """Survival is tested on 41 patients: 187 samples would put q far below 0.001 for a factor that the patients do not."""
+    """Survival is tested on 41 patients: of 187 samples q would be far below 0.001 where that of patients is not."""
     found = associations(metabolome).loc["survival"]
     assert set(found["unit"]) == {"participant"}
     assert set(found["n"]) == {41}
