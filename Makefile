@@ -10,6 +10,7 @@ BIN := .venv/bin
 # snakefmt looks for shfmt on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTEST_FLAGS ?=
+RUNS := e2e or realdata or browser
 # The set-up writes "--sdm conda" there where the system tools come from conda. Read when a recipe runs, after the set-up.
 SDM = $$(cat .setup 2>/dev/null || true)
 
@@ -27,8 +28,11 @@ setup-test: ## the same, and the tools that only tests use, where it may: a brow
 demo: setup ## make the demonstration cohort and run the whole workflow on it
 	@$(BIN)/immunosep demo --cores $(CORES) $(SDM)
 
+# The workflow's own runs take all cores by themselves, and share what they made; everything else is spread over the cores.
+# Exit code 5: PYTEST_FLAGS chose none of these.
 test: setup-test ## all tests, with the end-to-end run
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not ($(RUNS))" $(PYTEST_FLAGS) || test $$? -eq 5
+	@$(BIN)/python -m pytest -m "$(RUNS)" $(PYTEST_FLAGS) || test $$? -eq 5
 
 test-fast: setup ## the tests that take seconds
 	@$(BIN)/python -m pytest -m "not slow and not leak and not e2e and not realdata and not browser" $(PYTEST_FLAGS)
