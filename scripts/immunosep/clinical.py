@@ -96,9 +96,8 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
     }
     tables = [t for t in (participants, visits, *sealed.values()) if t is not None]
     for table in tables if countries is not None else ():
-        for index, row in enumerate(table.rows):
-            if row["site"] and table.good(index, "site"):
-                check_site(table, index, countries or {})
+        for index in range(len(table.rows)):
+            check_site(table, index, countries or {})
     people: dict[Key, Row] | None = None
     unread: frozenset[str] = frozenset()
     if participants is not None:

@@ -131,14 +131,12 @@ def tabulate_confounding(libraries: Iterable[Library], labels: Labels, *, thresh
 
 def _units(libraries: Iterable[Library], factor: str) -> tuple[list[tuple[str, Library]], list[tuple[str, str]]]:
     """One library of each participant and level of a factor; and (level, visit day) of each library and level."""
-    people: dict[tuple[str, str], Library] = {}
-    visits = []
-    for lib in libraries:
-        levels = {f.run for f in lib.files if f.run} if factor == "run" else {getattr(lib, factor)} - {""}
-        for level in levels:
-            people.setdefault((level, lib.participant), lib)
-            visits.append((level, str(lib.visit_day)))
-    return [(level, lib) for (level, _), lib in people.items()], visits
+    if factor == "run":
+        levels = [(run, lib) for lib in libraries for run in {f.run for f in lib.files} if run]
+    else:
+        levels = [(level, lib) for lib in libraries if (level := getattr(lib, factor))]
+    people = {(level, lib.participant): (level, lib) for level, lib in levels}
+    return list(people.values()), [(level, str(lib.visit_day)) for level, lib in levels]
 
 
 def _row(space: str, factor: str, against: str, pairs: list[tuple[str, str]], threshold: float, *, above: str) -> Row:

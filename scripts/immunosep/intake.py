@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from immunosep.checks import Row, Table, check_file, columns_of
 from immunosep.clinical import Clinical, check_clinical, read_sites
@@ -32,6 +32,8 @@ _ADDED = ("country",)
 _REJECTED = ("library", "layer", "specimen", "participant", "visit_day", "reason")
 
 
+# What is looked for: all that a person should know; what stops a run; or what the index of libraries rests on.
+Extent = Literal["everything", "errors", "index"]
 ReadContents = Callable[[Table, Surroundings], None]
 
 
@@ -56,8 +58,7 @@ def check_inputs(
     list of Finding
         Errors first.
     """
-    with _without_collection():
-        libraries, _, findings = _intake(config, files=files, deep=deep)
+    libraries, _, findings = _intake(config, files=files, deep=deep)
     return libraries, findings
 
 
@@ -75,8 +76,16 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def load_libraries(config: Mapping[str, Any]) -> Libraries:
+def load_libraries(config: Mapping[str, Any], *, checked: bool = False) -> Libraries:
     """Return the index of libraries, or stop with everything that is wrong.
+
+    Parameters
+    ----------
+    config
+        Validated configuration.
+    checked
+        The run has checked its inputs, and this is one of its jobs: it reads the manifest, and who consents and who has
+        withdrawn. It looks at no raw file but its own, opens no sealed table and compares no rows.
 
     Raises
     ------
@@ -84,7 +93,7 @@ def load_libraries(config: Mapping[str, Any]) -> Libraries:
         With every error of every input table, or when a withdrawal of consent is unfinished; warnings do not stop.
     """
     require_finished(config)
-    libraries, findings = check_inputs(config)
+    libraries, _, findings = _intake(config, "index" if checked else "errors")
     _stop_on_errors(findings)
     return libraries
 
@@ -95,11 +104,12 @@ def _stop_on_errors(findings: Iterable[Finding]) -> None:
         raise InputError("The input tables have mistakes; nothing was started.\n\n" + as_text(wrong, shown=50))
 
 
+@_without_collection()
 def _intake(
-    config: Mapping[str, Any], *, files: bool = True, deep: ReadContents | None = None
+    config: Mapping[str, Any], extent: Extent = "everything", *, files: bool = True, deep: ReadContents | None = None
 ) -> tuple[Libraries, Clinical, list[Finding]]:
     countries, findings = read_sites(config)
-    clinical, of_clinical = check_clinical(config, countries)
+    clinical, of_clinical = check_clinical(_consent_alone(config) if extent == "index" else config, countries)
     findings = [*findings, *of_clinical]
     table = _read_manifest(config)
     if table is None:
@@ -110,24 +120,32 @@ def _intake(
         countries=countries,
         days=frozenset(config["schedule"]["omics_days"]),
         data_root=str(config["data_root"]),
-        layers_with_files=looked_for if files else (),
+        layers_with_files=looked_for if files and extent != "index" else (),
     )
     folder = check_rows(table, around)
     if deep is not None:
         deep(table, around)
-    check_across(table, folder.identities)
     people = clinical.participants
-    if people and table.rows:
-        check_against_participants(table, people, clinical.unread)
+    if extent != "index":
+        check_across(table, folder.identities)
+        if people and table.rows:
+            check_against_participants(table, people, clinical.unread)
     findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people)])
     if errors(findings):
         return Libraries(), clinical, findings
     libraries = build_libraries(table, countries or {}, around.data_root, follow_up(people or {}))
+    if extent == "index" or (extent == "errors" and not any(_labels(clinical).values())):
+        return libraries, clinical, findings  # Batches that follow the design are no error.
     followed = check_confounding(
         _confounding(config, libraries, clinical), table.file, config["intake"]["confounded_batch"]
     )
     findings = in_order([*findings, *followed])
     return (Libraries() if errors(findings) else libraries), clinical, findings
+
+
+def _consent_alone(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration as it is where of the clinical tables only the participants are read."""
+    return {**config, "role": "blinded", "clinical": {**config["clinical"], "visits": None}}
 
 
 def _raw_layers(config: Mapping[str, Any]) -> list[str]:

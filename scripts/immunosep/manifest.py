@@ -9,7 +9,8 @@ import json
 import operator
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from immunosep.checks import Row, Table, load_schema
 from immunosep.errors import InputError
@@ -24,8 +25,7 @@ _ATTRIBUTES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class FileSet:
+class FileSet(NamedTuple):
     """Files of one lane, as paths that can be opened; `fastq_2` is empty for single-end reads, both for tables."""
 
     fastq_1: str = ""
@@ -35,8 +35,7 @@ class FileSet:
     fastq_2_sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(NamedTuple):
     """One assayed specimen, or one control.
 
     Attributes
@@ -69,7 +68,7 @@ class Library:
     plate: str
     well: str
     files: tuple[FileSet, ...]
-    row: Mapping[str, str] = field(hash=False)
+    row: Mapping[str, str]
 
     @property
     def modality(self) -> str:
@@ -194,7 +193,7 @@ class Libraries:
         """Hash of everything the manifest says of a layer; changes when, and only when, one of its libraries does."""
         if layer not in self._digests:
             content = [
-                (_head_of(lib), tuple(lib.row.items()), [_names_of(files) for files in lib.files])
+                (_head_of(lib), tuple(lib.row.items()), [tuple(files) for files in lib.files])
                 for lib in self._by_layer.get(layer, ())
             ]
             self._digests[layer] = hashlib.sha256(ascii(content).encode()).hexdigest()[:16]
@@ -212,16 +211,15 @@ class Libraries:
         return list(self._by_name.values()) if layer is None else list(self._by_layer.get(layer, ()))
 
 
-_HEAD = tuple(name for name in Library.__slots__ if name not in ("files", "row"))
+_HEAD = tuple(name for name in Library._fields if name not in ("files", "row"))
 _head_of = operator.attrgetter(*_HEAD)
-_names_of = operator.attrgetter(*FileSet.__slots__)
 
 
 def library_records(lib: Library) -> list[dict[str, str]]:
     """All a library carries, as text, one dict per lane."""
     head = dict(zip(_HEAD, map(str, _head_of(lib)), strict=True))
     head["visit_day"] = "" if lib.visit_day is None else str(lib.visit_day)
-    return [head | dict(lib.row) | dict(zip(FileSet.__slots__, _names_of(f), strict=True)) for f in lib.files]
+    return [head | dict(lib.row) | f._asdict() for f in lib.files]
 
 
 def modality(layer: str, specimen: str) -> str:
@@ -234,9 +232,9 @@ def is_processed(row: Row) -> bool:
     return bool(load_schema("manifest")["assays"][row["assay"]].get("processed"))
 
 
-def participant_code(row: Row) -> str:
-    """Return the participant's code; where a site codes participants and not tubes, it is the one on the tube."""
-    return row["participant_code"] or row["sample_code"]
+def owner(row: Row) -> tuple[str, str]:
+    """Return site and participant code of a sample's row; where a site codes participants, the tube bears it."""
+    return row["site"], row["participant_code"] or row["sample_code"]
 
 
 def library_name(row: Row) -> str:
@@ -256,7 +254,7 @@ def library_name(row: Row) -> str:
     if row["sample_type"] != "sample":
         return f"{kind}-{_CONTROL_SHORT[row['sample_type']]}-{row['batch']}-{row['well']}"
     place = f"-{row['specimen']}" if row["layer"] == "microbiome" else ""
-    return f"{row['site']}-{participant_code(row)}-D{int(row['visit_day']):02d}-{kind}{place}"
+    return f"{'-'.join(owner(row))}-D{row['visit_day']:0>2}-{kind}{place}"
 
 
 def build_libraries(
@@ -284,9 +282,10 @@ def build_libraries(
     """
     groups: dict[str, list[Row]] = {}
     rejected = []
+    limited = {participant: course for participant, course in followup.items() if course.consent_reason}
     for row in table.rows:
         name = library_name(row)
-        reason = row["missing_reason"] if row["collected"] == "no" else _consent_reason(row, followup)
+        reason = row["missing_reason"] if row["collected"] == "no" else _consent_reason(row, limited)
         if not reason and not is_processed(row):
             reason = "assay_not_processed"
         if reason:
@@ -299,8 +298,10 @@ def build_libraries(
     return Libraries(libraries, set(rejected), followup)
 
 
-def _consent_reason(row: Row, followup: Mapping[str, FollowUp]) -> str:
-    course = followup.get(f"{row['site']}-{participant_code(row)}") if row["sample_type"] == "sample" else None
+def _consent_reason(row: Row, limited: Mapping[str, FollowUp]) -> str:
+    if not limited or row["sample_type"] != "sample":
+        return ""
+    course = limited.get("-".join(owner(row)))
     return course.consent_reason if course and int(row["visit_day"]) >= course.consent_day else ""
 
 
@@ -310,7 +311,7 @@ def _rejected(name: str, row: Row, reason: str) -> Rejected:
         library=name,
         layer=row["layer"],
         specimen=row["specimen"],
-        participant=f"{row['site']}-{participant_code(row)}" if is_sample else "",
+        participant="-".join(owner(row)) if is_sample else "",
         visit_day=int(row["visit_day"]) if is_sample else None,
         reason=reason,
     )
@@ -319,12 +320,12 @@ def _rejected(name: str, row: Row, reason: str) -> Rejected:
 def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str, others: Iterable[str]) -> Library:
     first = rows[0]
     is_sample = first["sample_type"] == "sample"
-    code = participant_code(first) if is_sample else ""
+    site, code = owner(first) if is_sample else (first["site"], "")
     day = int(first["visit_day"]) if is_sample else None
-    participant = f"{first['site']}-{code}" if is_sample else ""
+    participant = f"{site}-{code}" if is_sample else ""
     more = {column: first[column] for column in others}
     more["table"] = _below(root, first["table"])
-    files = (
+    files = [
         FileSet(
             _below(root, row["fastq_1"]),
             _below(root, row["fastq_2"]),
@@ -333,13 +334,13 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str
             row["fastq_2_sha256"],
         )
         for row in rows
-    )
+    ]
     return Library(
         library=name,
         layer=first["layer"],
         assay=first["assay"],
-        site=first["site"],
-        country=countries.get(first["site"], ""),
+        site=site,
+        country=countries.get(site, ""),
         sample_code=first["sample_code"],
         participant_code=code,
         participant=participant,

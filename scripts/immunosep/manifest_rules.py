@@ -5,6 +5,7 @@ already have a finding, so that one mistake gives one message, and names the row
 the file. One pass over the rows each: nothing compares rows pair by pair.
 """
 
+import operator
 import posixpath
 import unicodedata
 from collections import Counter
@@ -12,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from immunosep.checks import Table, load_schema
 from immunosep.findings import finding, row_list
-from immunosep.manifest import LANE_COLUMNS, is_processed, library_name, participant_code
-from immunosep.raw_files import READS
+from immunosep.manifest import LANE_COLUMNS, is_processed, library_name, owner
+from immunosep.raw_files import READS, check_names
 
 _NAME_COLUMNS = (
     "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch",
@@ -21,6 +22,10 @@ _NAME_COLUMNS = (
 )  # fmt: skip
 # One well: a plate is told by its name within its batch, because laboratories begin again with plate 1.
 _WELL = ("layer", "assay", "batch", "plate", "well")
+_well = operator.itemgetter(*_WELL)
+_kind = operator.itemgetter("layer", "assay")
+_specimen = operator.itemgetter("sample_type", "collected", "layer", "assay", "specimen")
+_tube = operator.itemgetter("site", "sample_code")
 _CONTROLS = {"negative_control": ("no_blank", "blank"), "positive_control": ("no_mock", "mock")}
 
 FileIdentity = Mapping[str, tuple[int, int]]
@@ -37,7 +42,8 @@ def check_across(table: Table, identities: FileIdentity | None = None) -> None:
         Path as the manifest writes it to the file's device and inode, for the files that were looked at. Two names of
         one file (a link) are then known as one.
     """
-    rows = list(_without_duplicates(table))
+    check_names(table)
+    rows = _without_duplicates(table)
     known = identities or {}
     _check_files_once(table, rows, known)
     _check_contents_once(table, rows, known)
@@ -45,24 +51,31 @@ def check_across(table: Table, identities: FileIdentity | None = None) -> None:
     _check_wells(table, libraries)
     _check_specimens(table, rows)
     _check_controls(table, rows)
-    _check_tubes(table, rows)
-    _check_pre_dose(table, rows)
-    _check_two_sites(table, rows)
+    owned = [
+        index
+        for index in rows
+        if table.rows[index]["sample_type"] == "sample" and table.good(index, "site", "sample_code", "participant_code")
+    ]
+    _check_tubes(table, owned)
+    _check_pre_dose(table, owned)
+    _check_two_sites(table, owned)
 
 
-def _without_duplicates(table: Table) -> Iterator[int]:
-    """Yield the indices of distinct rows; a repeated row gets one finding and takes part in no other rule.
+def _without_duplicates(table: Table) -> list[int]:
+    """Return the indices of distinct rows; a repeated row gets one finding and takes part in no other rule.
 
     Without one of its columns a table cannot tell its rows apart: nothing is said then.
     """
+    if len({tuple(row.values()) for row in table.rows}) == len(table.rows):
+        return list(range(len(table.rows)))
     whole = all(f.code != "missing_column" for f in table.findings)
     seen: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(table.rows):
         seen.setdefault(tuple(row.values()), []).append(index)
     for same in seen.values():
-        yield same[0]
         if len(same) > 1 and whole:
             add_across(table, "duplicate_row", same, "", "", f"the same row stands in {lines_of(table, same)}")
+    return [same[0] for same in seen.values()]
 
 
 # ------------------------------------------------------------------------------------------------------------- files
@@ -74,14 +87,12 @@ def _file_key(path: str, known: FileIdentity) -> object:
 
 
 def _check_files_once(table: Table, rows: Iterable[int], known: FileIdentity) -> None:
+    named = list(_named_files(table, rows, known))
+    if len({file for file, _, _ in named}) == len(named):
+        return
     uses: dict[tuple[object, str], list[tuple[int, str]]] = {}
-    for index in rows:
-        row = table.rows[index]
-        for column in READS:
-            if row[column] and table.good(index, column):
-                uses.setdefault((_file_key(row[column], known), ""), []).append((index, column))
-        if row["table"] and table.good(index, "table", "table_id"):
-            uses.setdefault((_file_key(row["table"], known), row["table_id"]), []).append((index, "table_id"))
+    for file, index, column in named:
+        uses.setdefault(file, []).append((index, column))
     for (_, inside), places in uses.items():
         if len(places) > 1:
             where = sorted({index for index, _ in places})
@@ -92,6 +103,19 @@ def _check_files_once(table: Table, rows: Iterable[int], known: FileIdentity) ->
             aliases = f" (also written {', '.join(names[1:])})" if len(names) > 1 else ""
             problem = f"{what}{aliases} is used {len(places)} times, in {lines_of(table, where)}"
             add_across(table, "file_used_twice", where, column, inside or path, problem)
+
+
+def _named_files(
+    table: Table, rows: Iterable[int], known: FileIdentity
+) -> Iterator[tuple[tuple[object, str], int, str]]:
+    """Yield what each row names, with its row and column: a file of reads, or a table and the name inside it."""
+    for index in rows:
+        row = table.rows[index]
+        for column in READS:
+            if row[column] and table.good(index, column):
+                yield (_file_key(row[column], known), ""), index, column
+        if row["table"] and table.good(index, "table", "table_id"):
+            yield (_file_key(row["table"], known), row["table_id"]), index, "table_id"
 
 
 def _check_contents_once(table: Table, rows: Iterable[int], known: FileIdentity) -> None:
@@ -118,10 +142,7 @@ def _check_contents_once(table: Table, rows: Iterable[int], known: FileIdentity)
 def _check_libraries(table: Table, rows: Iterable[int]) -> dict[str, list[int]]:
     """Check that the lanes of a library agree, and that what has no lanes is listed once; return rows by library."""
     assays = load_schema("manifest")["assays"]
-    groups: dict[str, list[int]] = {}
-    for index in rows:
-        if table.good(index, "collected", *_NAME_COLUMNS):
-            groups.setdefault(library_name(table.rows[index]), []).append(index)
+    groups: dict[str, list[int]] = table.grouped(rows, library_name, "collected", *_NAME_COLUMNS)
     for name, members in groups.items():
         if len(members) == 1:
             continue
@@ -143,13 +164,17 @@ def _check_libraries(table: Table, rows: Iterable[int]) -> dict[str, list[int]]:
 
 def _check_wells(table: Table, libraries: Mapping[str, list[int]]) -> None:
     """Check that a well of a plate holds one library of a layer; its lanes share the well, as they should."""
+    placed = [
+        (_well(row), name, index)
+        for name, members in libraries.items()
+        for index in members
+        if (row := table.rows[index])["well"] and (row["plate"] or row["batch"]) and table.good(index, *_WELL)
+    ]
+    if len({place for place, _, _ in placed}) == len({(place, name) for place, name, _ in placed}):
+        return
     wells: dict[tuple[str, ...], dict[str, list[int]]] = {}
-    for name, members in libraries.items():
-        for index in members:
-            row = table.rows[index]
-            if row["well"] and (row["plate"] or row["batch"]) and table.good(index, *_WELL):
-                place = tuple(row[column] for column in _WELL)
-                wells.setdefault(place, {}).setdefault(name, []).append(index)
+    for place, name, index in placed:
+        wells.setdefault(place, {}).setdefault(name, []).append(index)
     for (layer, _, batch, plate, well), holders in wells.items():
         if len(holders) > 1:
             where = sorted(index for members in holders.values() for index in members)
@@ -162,12 +187,11 @@ def _check_wells(table: Table, libraries: Mapping[str, list[int]]) -> None:
 def _check_specimens(table: Table, rows: Iterable[int]) -> None:
     """Check that what becomes one matrix is of one kind of specimen; body sites become matrices of their own."""
     kinds: dict[tuple[str, str], list[int]] = {}
-    for index in rows:
-        row = table.rows[index]
-        if row["sample_type"] == "sample" and row["collected"] == "yes" and row["layer"] != "microbiome":
-            good = table.good(index, "sample_type", "collected", "layer", "assay", "specimen")
-            if good and row["specimen"] and is_processed(row):
-                kinds.setdefault((row["layer"], row["assay"]), []).append(index)
+    alike = table.grouped(rows, _specimen, "sample_type", "collected", "layer", "assay", "specimen")
+    for (sample_type, collected, layer, assay, specimen), members in alike.items():
+        taken = sample_type == "sample" and collected == "yes" and layer != "microbiome" and specimen
+        if taken and is_processed(table.rows[members[0]]):
+            kinds.setdefault((layer, assay), []).extend(members)
     for (layer, _), members in kinds.items():
         counted = Counter(table.rows[index]["specimen"] for index in members)
         if len(counted) > 1:
@@ -209,24 +233,17 @@ def _check_controls(table: Table, rows: Iterable[int]) -> None:
 
 def _check_tubes(table: Table, rows: Iterable[int]) -> None:
     """Check that a tube's code belongs to one participant, one visit and, for swabs, one body site."""
-    tubes: dict[tuple[str, str], list[int]] = {}
-    for index in rows:
-        row = table.rows[index]
-        if row["sample_type"] == "sample" and table.good(index, "site", "sample_code", "participant_code"):
-            tubes.setdefault((row["site"], row["sample_code"]), []).append(index)
-    people: dict[tuple[str, str], list[int]] = {}
-    for (site, _), members in tubes.items():
-        for index in members:
-            people.setdefault((site, participant_code(table.rows[index])), []).append(index)
+    tubes: dict[tuple[str, str], list[int]] = table.grouped(rows, _tube)
+    people: dict[tuple[str, str], list[int]] = table.grouped(rows, owner)
     for (site, code), members in tubes.items():
         inside = [table.rows[index] for index in members]
-        owners = {participant_code(row) for row in inside}
+        owners = {owner(row) for row in inside}
         if len(owners) > 1:
-            unnamed = " (some rows leave participant_code empty)" if code in owners else ""
+            unnamed = " (some rows leave participant_code empty)" if (site, code) in owners else ""
             problem = f"tube belongs to {len(owners)} participants{unnamed}, in {lines_of(table, members)}"
             add_across(table, "sample_code_reused", members, "sample_code", code, problem)
             continue
-        if owners == {code}:
+        if owners == {(site, code)}:
             continue  # The site codes participants, not tubes.
         if (site, code) in people:
             both = sorted({*members, *people[site, code]})
@@ -248,10 +265,8 @@ def _check_pre_dose(table: Table, rows: Iterable[int]) -> None:
     visits: dict[tuple[str, str, str], list[int]] = {}
     for index in rows:
         row = table.rows[index]
-        if row["sample_type"] != "sample" or not row["pre_dose"] or not row["visit_day"]:
-            continue
-        if table.good(index, "site", "sample_code", "participant_code", "visit_day", "pre_dose"):
-            visits.setdefault((row["site"], participant_code(row), row["visit_day"]), []).append(index)
+        if row["pre_dose"] and row["visit_day"] and table.good(index, "visit_day", "pre_dose"):
+            visits.setdefault((*owner(row), row["visit_day"]), []).append(index)
     for (site, code, day), members in visits.items():
         before = [index for index in members if table.rows[index]["pre_dose"] == "yes"]
         if before and int(day) > 1:
@@ -264,10 +279,8 @@ def _check_pre_dose(table: Table, rows: Iterable[int]) -> None:
 
 def _check_two_sites(table: Table, rows: Iterable[int]) -> None:
     sites: dict[str, dict[str, list[int]]] = {}
-    for index in rows:
-        row = table.rows[index]
-        if row["sample_type"] == "sample" and table.good(index, "site", "sample_code", "participant_code"):
-            sites.setdefault(participant_code(row), {}).setdefault(row["site"], []).append(index)
+    for (site, code), members in table.grouped(rows, owner).items():
+        sites.setdefault(code, {})[site] = members
     for code, places in sites.items():
         if len(places) > 1:
             problem = f"sites {', '.join(sorted(places))} both use this code: taken as {len(places)} people"

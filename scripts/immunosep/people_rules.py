@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from immunosep.checks import Row, Table
 from immunosep.findings import finding
-from immunosep.manifest import FollowUp, participant_code
+from immunosep.manifest import FollowUp, owner
 from immunosep.manifest_rules import add_across, lines_of, sites_unread
 
 
@@ -24,15 +24,15 @@ def check_against_participants(
     """
     if table.absent & {"site", "sample_code", "sample_type"}:
         return  # Told as missing columns; without them nobody is known by name.
-    libraries: dict[tuple[str, str], list[int]] = {}
     # A row of an unknown kind may be a sample.
     owned = [
         i for i, row in enumerate(table.rows) if row["sample_type"] == "sample" or not table.good(i, "sample_type")
     ]
     unread_here = sites_unread(table, "sample_code", "participant_code", "sample_type", of=owned)
-    for index, row in enumerate(table.rows):
-        if row["sample_type"] == "sample" and table.good(index, "site", "sample_code", "participant_code"):
-            libraries.setdefault((row["site"], participant_code(row)), []).append(index)
+    samples = [i for i in owned if table.rows[i]["sample_type"] == "sample"]
+    libraries: dict[tuple[str, str], list[int]] = table.grouped(
+        samples, owner, "site", "sample_code", "participant_code"
+    )
     for (site, code), members in libraries.items():
         record = participants.get((site, code))
         if record is None and (site in unread or "" in unread):

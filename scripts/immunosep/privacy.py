@@ -53,9 +53,9 @@ _MONTH_FIRST: Final = re.compile(
     rf"(?<![^\W_])(?:(?i:{_MONTH})[- .]{_DAY}(?:st|nd|rd|th)?[, -]{{1,2}}{_YEAR}|(?=[A-Z][a-z])(?i:{_MONTH}) {_DAY})"
     r"(?!\w|\.\d)"
 )
-# In small letters; a date has two numbers with a sign between them, or begins a month's name beside a number.
+# In small letters; a date has three numbers with signs between them, or begins a month's name beside a number.
 _MAYBE_DATE: Final = re.compile(
-    r"\d[-/.]\d|(?<![^\W_])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"\d[-/.]\d\d?[-/.]\d|(?<![^\W_])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
     r"|\d[-. ]{0,2}(?:j[aäu]|f[eé]|m[aäer]|a[pvbuog]|gi|ge|lu|i[ua]|en|se|o[ckt]|no|d[eéi]"
     r"|ια|φε|μα|απ|ιο|αυ|σε|οκ|νο|δε)"
 )
@@ -88,6 +88,8 @@ _NAME: Final = re.compile(r"[^\W\d_]{2,}(?:[ ,.'-]{1,3}[^\W\d_]{1,40}){0,8}\.?|(
 _WORD: Final = re.compile(r"(?<![^\s(\"'])[^\W\d_]{2,}(?=[\s.,;:!?)\"']|$)")
 _PROSE_WORDS: Final = 5
 _RISKY: Final = re.compile(r"[@+]|\d")
+# What stands between a word that announces a number (tel, MRN) and the number.
+_ANNOUNCES: Final = re.compile(r"[.:# ]")
 _TWO_ARMS: Final = frozenset(
     frozenset(pair) for pair in (("0", "1"), ("1", "2"), ("0.0", "1.0"), ("1.0", "2.0"), ("a", "b"), ("x", "y"))
 )
@@ -149,7 +151,7 @@ def value_risk(value: str, *, is_code: bool = False) -> str:
         return "free text"
     if risk := pattern_risk(value):
         return risk
-    if _TITLED.search(value) or (is_code and len(value) < 200 and _NAME.fullmatch(value)):
+    if (" " in value and _TITLED.search(value)) or (is_code and len(value) < 200 and _NAME.fullmatch(value)):
         return "a name or initials"
     return "free text" if is_prose(value) else ""
 
@@ -164,9 +166,10 @@ def pattern_risk(value: str) -> str:
         return "a calendar date"
     local = _LOCAL_PHONE.search(value)
     is_local = local is not None and sum(map(str.isdigit, local[0])) >= _PHONE_DIGITS
-    if _PHONE.search(value) or _CALLED.search(value) or is_local:
+    announced = _ANNOUNCES.search(value) is not None
+    if is_local or _PHONE.search(value) or (announced and _CALLED.search(value)):
         return "a telephone number"
-    if _RECORD.search(value) or _NATIONAL_ID.search(value):
+    if (announced and _RECORD.search(value)) or _NATIONAL_ID.search(value):
         return "a hospital or identity number"
     if _POSTCODE.fullmatch(value):
         return "a postcode"

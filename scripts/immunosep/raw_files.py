@@ -17,8 +17,8 @@ READS = ("fastq_1", "fastq_2")
 TABLES = ("table", "table_id")
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
 _MATE = re.compile(r"(?<![A-Za-z0-9])(R?)([12])(?=(?:_\d{3})?\.f(?:ast)?q\.gz$)")
-# No longer than R1_001.fastq.gz and what stands before it.
-_LONGEST_END = 20
+# The names of two mates, one below the other, that differ in the mate's number alone.
+_PAIR = re.compile(r"(.*(?<![A-Za-z0-9])R?)1((?:_\d{3})?\.f(?:ast)?q\.gz)\n\1[2]\2")
 _CODE = re.compile(r"(?<![0-9])[0-9]{9}(?![0-9])")
 _GZIP = b"\x1f\x8b"
 
@@ -35,11 +35,15 @@ class DataFolder:
     ----------
     identities
         Path relative to the root -> device and inode, of the files that were found.
+    flaws
+        Path as the manifest writes it, and whether it is packed reads -> code and problem of what is wrong with the
+        file; None where nothing is.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root or "."
         self.identities: dict[str, tuple[int, int]] = {}
+        self.flaws: dict[tuple[str, bool], tuple[str, str] | None] = {}
         self._real: dict[str, str] = {}
         self._held: dict[str, bool] = {}
 
@@ -60,15 +64,20 @@ class DataFolder:
 def check_file_cell(table: Table, index: int, column: str, folder: DataFolder) -> None:
     """Check that a named file lies below the data root, exists, can be read and is not empty."""
     path = table.rows[index][column]
-    if _ABSOLUTE.match(path) or "\\" in path:
-        table.add("path_absolute", index, column)
-        return
-    if ".." in path and ".." in path.split("/"):
-        table.add("path_outside", index, column, "the path contains '..'")
-        return
-    flaw = _file_flaw(path, folder, packed=column in READS)
+    # A table is named by many rows, and looked at once.
+    packed = column in READS
+    if (path, packed) not in folder.flaws:
+        folder.flaws[path, packed] = _path_flaw(path) or _file_flaw(path, folder, packed=packed)
+    flaw = folder.flaws[path, packed]
     if flaw is not None:
         table.add(flaw[0], index, column, flaw[1])
+
+
+def _path_flaw(path: str) -> tuple[str, str] | None:
+    """Code and problem of a path that does not stay below the data root, whatever is on the disk."""
+    if _ABSOLUTE.match(path) or "\\" in path:
+        return "path_absolute", ""
+    return ("path_outside", "the path contains '..'") if ".." in path and ".." in path.split("/") else None
 
 
 def _file_flaw(path: str, folder: DataFolder, *, packed: bool) -> tuple[str, str] | None:
@@ -128,6 +137,8 @@ def check_mates(table: Table, index: int, row: Row, folder: DataFolder | None, *
     if not second:
         _check_single(table, index, row, folder, paired_only=paired_only)
         return
+    if _PAIR.fullmatch(f"{first}\n{second}"):
+        return
     if posixpath.normpath(first) == posixpath.normpath(second):
         table.add("mates_same", index, "fastq_2")
         return
@@ -137,7 +148,7 @@ def check_mates(table: Table, index: int, row: Row, folder: DataFolder | None, *
 
 def _ends(row: Row) -> tuple[str, str]:
     """Which mate each file's name says it is; empty where it says nothing."""
-    first, second = (_MATE.search(row[column], max(0, len(row[column]) - _LONGEST_END)) for column in READS)
+    first, second = (_MATE.search(row[column]) for column in READS)
     return first[2] if first else "", second[2] if second else ""
 
 
@@ -158,11 +169,12 @@ def check_names(table: Table) -> None:
     A file that stands in two rows is told as such, and its name then says nothing more.
     """
     known = {row[column] for row in table.rows for column in ("sample_code", "participant_code")} - {""}
-    uses = Counter(_plain(row[column]) for row in table.rows for column in READS if row[column])
+    paths = [_plain(row[column]) for row in table.rows for column in READS if row[column]]
+    repeated = {path for path, uses in Counter(paths).items() if uses > 1} if len(set(paths)) < len(paths) else ()
     for index, row in enumerate(table.rows):
         if not (row["fastq_1"] and table.good(index, "sample_code", "participant_code", *READS)):
             continue
-        if any(uses[_plain(row[column])] > 1 for column in READS):
+        if repeated and any(_plain(row[column]) in repeated for column in READS):
             continue
         column, problem, code = _name_flaw(row, known)
         if code:
@@ -181,17 +193,21 @@ def _plain(path: str) -> str:
 
 def _name_flaw(row: Row, known: set[str]) -> tuple[str, str, str]:
     """Column, problem and code of what the names of a row's files give away."""
-    own = {row["sample_code"], row["participant_code"]}
-    names = {column: posixpath.basename(row[column]) for column in READS}
-    for column, name in names.items():
-        # Controls belong to nobody; the run before may be part of their names.
-        others = (codes_in(name) & known) - own if row["sample_type"] == "sample" else set()
-        if others:
-            return column, f"the name holds the code {min(others)}, which is not this row's", "file_of_other"
+    names = [row[column].rpartition("/")[2] for column in READS]
+    pair = "\n".join(names)
+    # Controls belong to nobody; the run before may be part of their names.
+    if row["sample_type"] == "sample":
+        own = (row["sample_code"], row["participant_code"])
+        others = {code for code in _CODE.findall(pair) if code not in own and code in known}
+        for column, name in zip(READS, names, strict=True) if others else ():
+            if held := codes_in(name) & others:
+                return column, f"the name holds the code {min(held)}, which is not this row's", "file_of_other"
+    if not names[1] or _PAIR.fullmatch(pair):
+        return "", "", ""
     first, second = _ends(row)
     if first and first == second:
         return "fastq_2", f"both names say R{first}", "mates_names"
-    if first and second and _MATE.sub("", names["fastq_1"]) != _MATE.sub("", names["fastq_2"]):
-        wanted = _MATE.sub(rf"\g<1>{second}", names["fastq_1"])
-        return "fastq_2", f"the mate of {names['fastq_1']} would be {wanted}", "mates_names"
+    if first and second and _MATE.sub("", names[0]) != _MATE.sub("", names[1]):
+        wanted = _MATE.sub(rf"\g<1>{second}", names[0])
+        return "fastq_2", f"the mate of {names[0]} would be {wanted}", "mates_names"
     return "", "", ""

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from immunosep.checks import Table
 from immunosep.errors import InputError
 from immunosep.findings import Finding, finding, row_list
-from immunosep.manifest import participant_code
+from immunosep.manifest import owner
 from immunosep.surrogates import keyed_hash, load_secret, secret_path
 
 COLUMNS: Final = ("epoch", "tombstone")
@@ -133,7 +133,7 @@ def check_withdrawn(
     rows: dict[tuple[str, str], list[int]] = {}
     if table is not None and not table.absent & {"site", "sample_code"}:
         for line, row in zip(table.lines, table.rows, strict=True):
-            rows.setdefault((row["site"], participant_code(row)), []).append(line)
+            rows.setdefault(owner(row), []).append(line)
     stones = withdrawn_among(config, [*rows, *(participants or ())])
     findings = []
     for key, stone in sorted(stones.items(), key=lambda item: item[1]):

@@ -1,6 +1,7 @@
 """What the intake writes down: sample tables, completeness, confounding of batches, the report."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from immunosep.completeness import summarise, tabulate_completeness
 from immunosep.errors import InputError
 from immunosep.intake import check_inputs, load_libraries, write_intake_report, write_library_table, write_sample_tables
+from immunosep.surrogates import keyed_hash, load_secret, secret_path
 from support.trial import FIRST, Trial, sample
 
 TABLES = ("libraries", "rejected", "completeness")
@@ -113,6 +115,33 @@ def test_the_digest_of_the_sample_tables_is_that_of_what_they_tell(trial):
     trial.manifest[7]["missing_reason"] = "refused"
     seen.add(digest())
     assert len(seen) == 4
+
+
+def test_a_job_of_a_checked_run_makes_the_same_index_and_looks_at_no_other_file(trial):
+    trial.participants[1] |= {"consent": "withdrawn", "withdrawn_day": "4", "last_contact_day": "4"}
+    whole = load_libraries(trial.write_tables().config).whole_digest()
+    trial.config["role"] = "unblinded"
+    shutil.rmtree(trial.folder / "raw")
+    (trial.folder / "clinical/visits.tsv").unlink()
+    with pytest.raises(InputError, match="data_missing"):
+        load_libraries(trial.config)
+    assert load_libraries(trial.config, checked=True).whole_digest() == whole
+
+
+@pytest.mark.parametrize("cell", [{"sample_code": "12345678"}, {"visit_day": ""}, {"site": ""}, {"batch": "a b"}])
+def test_a_manifest_that_was_spoilt_while_the_run_went_on_stops_its_jobs(trial, cell):
+    trial.manifest[0] |= cell
+    with pytest.raises(InputError, match="line 2"):
+        load_libraries(trial.write_tables().config, checked=True)
+
+
+def test_a_job_keeps_out_who_has_withdrawn_since(trial):
+    folder = trial.folder / "withdrawals"
+    folder.mkdir()
+    stone = keyed_hash(load_secret(secret_path(trial.config), create=True), "GR03", "012345678")
+    (folder / "tombstones.tsv").write_text(f"epoch\ttombstone\n1\t{stone}\n")
+    with pytest.raises(InputError, match="withdrawn_participant"):
+        load_libraries(trial.config, checked=True)
 
 
 # ------------------------------------------------------------------------------------------------ confounded batches

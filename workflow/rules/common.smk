@@ -27,7 +27,8 @@ BODY_SITES = ("nares", "oral", "rectum")
 try:
     config = check_config(config)
     check_tasks(config)
-    LIBRARIES = load_libraries(config)
+    # A job on a cluster starts a Snakemake of its own, after the run has checked its inputs.
+    LIBRARIES = load_libraries(config, checked=not workflow.is_main_process)
     RAW_LAYERS = tuple(
         layer
         for layer in ("rna", "atac", "proteome", "microbiome")
