@@ -9,5 +9,6 @@ if __name__ == "__main__":
             joined_path=snakemake.input.joined,
             factors_path=snakemake.input.factors,
             group=snakemake.params.group,
+            time=snakemake.params.time,
             models_path=snakemake.output.models,
         )

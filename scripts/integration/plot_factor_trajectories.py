@@ -14,4 +14,6 @@ if __name__ == "__main__":
             column=snakemake.params.column,
             min_group=snakemake.params.min_group,
         )
-        save_figure(plot_trajectories(table), table, snakemake.output.table.removesuffix(".tsv"))
+        save_figure(
+            plot_trajectories(table, time=snakemake.params.time), table, snakemake.output.table.removesuffix(".tsv")
+        )

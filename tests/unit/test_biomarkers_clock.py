@@ -82,12 +82,25 @@ def test_the_days_are_the_configurations():
     assert verdict("reversal_d7", 7, early) == REFUSED
     assert time_task("reversal_d15", [1], None, early)[1] == [
         "the workflow does not know when reversal_d15 begins: give first_outcome_day, the first day after baseline "
-        "that enters it"
+        "that enters it, or settled where it was so before the first sample"
     ]
     later = changed(sofa={"first_day": 5, "landmark_days": [7]})
     assert verdict("sofa_response", 4, later) == ALLOWED
     assert verdict("sofa_response", 7, later) == LANDMARK
     assert verdict("sofa_response", 4, changed(sofa={"landmark_days": [2]})) == REFUSED
+
+
+def test_an_outcome_of_another_cohort_is_predicted_among_those_sampled_last():
+    timing, problems = time_task("survival", [0, 3], None, RULES, first_outcome_day=4)
+    assert (timing.population_day, problems) == (3, [])
+    assert "would look into its own outcome" in time_task("survival", [0, 4], None, RULES, first_outcome_day=4)[1][0]
+
+
+def test_what_was_settled_before_the_first_sample_has_no_clock():
+    timing, problems = time_task("delivery", [0, 30, 61], None, RULES, first_outcome_day="settled")
+    assert (timing.population_day, problems) == (1, [])
+    # A target of the trial is no such thing, whatever the task says.
+    assert time_task("sofa_response", [2], None, RULES, first_outcome_day="settled")[1]
 
 
 def test_the_latest_of_several_days_counts():

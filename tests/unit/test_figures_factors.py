@@ -1,5 +1,7 @@
 """Figures of the factors: what comes back, what is technical, courses of groups without a single person in them."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,23 @@ def test_courses_name_nobody_and_say_what_they_resemble(tmp_path):
     assert figure.axes[0].get_title(loc="left") == "1: like MOFA factor 2 (|r| 0.90), persistence 0.75"
     assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["MALS (N = 8 to 8)", "SII (N = 16 to 16)"]
     assert tick_labels(figure.axes[0]) == ["1", "4"]
+
+
+@pytest.mark.parametrize("time", ["log2", "linear"])
+def test_days_of_many_visits_are_labelled_where_there_is_room(time):
+    days = [round(30.44 * month) for month in range(19)]
+    runs = pd.DataFrame(
+        [(f"P{person}", day, "yes", "mefisto1", float(person), 0.5) for person in range(6) for day in days],
+        columns=["participant", "visit_day", "observed", "factor", "mean", "sd"],
+    ).astype(str)
+    table = trajectories.tabulate_trajectories(runs, trajectory_tables()[1], None, column="", min_group=5)
+    figure = trajectories.plot_trajectories(table, time=time)
+    figure.canvas.draw()
+    labels = [text for text in figure.axes[0].get_xticklabels() if text.get_text()]
+    boxes = [text.get_window_extent() for text in labels]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    assert labels[-1].get_text() == "548"
+    assert len(labels) >= 5
 
 
 def test_a_refusal_is_drawn_as_its_reason():

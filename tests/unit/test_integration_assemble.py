@@ -4,6 +4,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from immunosep.errors import InputError
 from immunosep.figures.embedding import read_modality
@@ -141,3 +142,24 @@ def test_scales_and_technical_covariates_are_kept_and_missing_layers_stay_absent
     assert data.mod["flow"].n_obs == 1
     assert data.n_obs == 2
     assert data.obsm["flow"].ravel().tolist() == [True, False]
+
+
+def test_counts_in_the_place_of_values_are_refused(tmp_path):
+    data = layer(["GR01-000000001-D01", "GR01-000000002-D01"])
+    data.layers["counts"] = np.asarray(data.X, dtype=np.int32)
+    data.write_h5ad(tmp_path / "bare.h5ad")
+    with pytest.raises(InputError, match=r"bare\.h5ad: X holds the counts themselves"):
+        read_layer(tmp_path / "bare.h5ad", "rna")
+    data.layers["counts"] = sparse.csr_matrix(data.X)
+    data.X = sparse.csr_matrix(data.X)
+    data.write_h5ad(tmp_path / "sparse.h5ad")
+    with pytest.raises(InputError, match="X holds the counts themselves"):
+        read_layer(tmp_path / "sparse.h5ad", "rna")
+    data.X = np.log1p(data.layers["counts"].toarray())
+    data.write_h5ad(tmp_path / "values.h5ad")
+    assert read_layer(tmp_path / "values.h5ad", "rna")["rna"].n_obs == 2
+    # A body site of which nothing passed has neither.
+    data.layers["counts"] = np.zeros(data.shape, dtype=np.int32)
+    data.X = np.zeros(data.shape, dtype=np.float32)
+    data.write_h5ad(tmp_path / "empty.h5ad")
+    assert read_layer(tmp_path / "empty.h5ad", "rna")["rna"].n_obs == 2

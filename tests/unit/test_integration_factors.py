@@ -46,7 +46,7 @@ def test_shared_factor_and_batch_are_found_and_associated(joined, trained):
     scores = table.filter(like="factor")
     correlation = np.abs([np.corrcoef(truth, scores[name])[0, 1] for name in scores])
     assert correlation.max() > 0.9
-    found = associate(scores.set_axis(data.obs_names), observation_variables(data, None))
+    found = associate(scores.set_axis(data.obs_names), observation_variables(data, None), data.obs["participant"])
     batch = found[(found["variable"] == "proteome:batch")].set_index("factor")
     assert batch["effect"].max() > 0.8
     assert batch["q_value"].min() < 0.01
@@ -74,6 +74,29 @@ def test_tables_hold_what_the_model_holds(joined, trained):
     assert variance["proteome", "total"] == trained.variance_total[trained.views.index("proteome")]
 
 
+def everyone(factors):
+    """Each observation is of a participant of its own."""
+    return factors.index.to_series().astype(str)
+
+
+def test_visits_do_not_multiply_participants():
+    # 12 participants with 20 visits each, who differ in the factor; half of them, at random, died.
+    generator = np.random.default_rng(5)
+    level = generator.normal(size=12)
+    participants = pd.Series(np.repeat(np.arange(12), 20)).astype(str)
+    factors = pd.DataFrame({"factor1": np.repeat(level, 20) + 0.1 * generator.normal(size=240)})
+    day = np.tile(np.arange(20), 12)
+    variables = pd.DataFrame({"label|died": np.repeat(np.arange(12) % 2, 20).astype(str), "technical|visit_day": day})
+    variables.loc[0, "label|died"] = ""
+    table = associate(factors, variables, participants).set_index("variable")
+    means = factors["factor1"].where(variables["label|died"] != "").groupby(np.repeat(np.arange(12), 20)).mean()
+    rho, p = stats.spearmanr(means, np.arange(12) % 2)
+    assert table.loc["died", ["unit", "n"]].tolist() == ["participant", 12]
+    assert table.loc["died", "effect"] == pytest.approx(rho)
+    assert table.loc["died", "p_value"] == pytest.approx(p)
+    assert table.loc["visit_day", ["unit", "n"]].tolist() == ["observation", 240]
+
+
 def test_associations_are_scipys_and_benjamini_hochbergs():
     generator = np.random.default_rng(0)
     factors = pd.DataFrame({"factor1": generator.normal(size=30), "factor2": generator.normal(size=30)})
@@ -81,7 +104,7 @@ def test_associations_are_scipys_and_benjamini_hochbergs():
     group = pd.Series(np.repeat(["a", "b", "c"], 10))
     variables = pd.DataFrame({"clinical|age": age.astype(str), "technical|batch": group})
     variables.loc[3, "clinical|age"] = ""
-    table = associate(factors, variables).set_index(["variable", "factor"])
+    table = associate(factors, variables, everyone(factors)).set_index(["variable", "factor"])
     known = np.arange(30) != 3
     rho, p = stats.spearmanr(factors["factor1"][known], age[known])
     assert table.loc[("age", "factor1"), "effect"] == pytest.approx(rho)
@@ -97,7 +120,7 @@ def test_associations_are_scipys_and_benjamini_hochbergs():
 def test_plates_with_numbers_for_names_are_categories():
     factors = pd.DataFrame({"factor1": np.tile([0.0, 5.0, 0.1], 6) + np.arange(18) / 100})
     plates = pd.DataFrame({"technical|rna:plate": np.tile(["1", "2", "3"], 6)})
-    row = associate(factors, plates).iloc[0]
+    row = associate(factors, plates, everyone(factors)).iloc[0]
     assert (row["test"], row["groups"]) == ("kruskal", 3)
     assert row["effect"] > 0.9
 
@@ -105,7 +128,7 @@ def test_plates_with_numbers_for_names_are_categories():
 def test_a_constant_factor_is_not_tested():
     factors = pd.DataFrame({"factor1": np.zeros(12), "factor2": np.arange(12.0)})
     variables = pd.DataFrame({"technical|rna:qc_depth": np.arange(12.0), "technical|rna:batch": ["a", "b"] * 6})
-    table = associate(factors, variables)
+    table = associate(factors, variables, everyone(factors))
     assert set(table["factor"]) == {"factor2"}
     assert table["q_value"].notna().all()
 
@@ -146,7 +169,8 @@ def test_a_factor_that_is_sequencing_depth_is_flagged_and_summed_up(caplog):
     generator = np.random.default_rng(3)
     depth = generator.normal(size=60)
     factors = pd.DataFrame({"factor1": depth + 0.1 * generator.normal(size=60), "factor2": generator.normal(size=60)})
-    found = associate(factors, pd.DataFrame({"technical|rna:qc_read_pairs": depth, "clinical|age_years": depth}))
+    variables = pd.DataFrame({"technical|rna:qc_read_pairs": depth, "clinical|age_years": depth})
+    found = associate(factors, variables, everyone(factors))
     flags = found.set_index(["variable", "factor"])["flag"]
     assert flags["rna:qc_read_pairs", "factor1"] == "depth"
     assert (flags.drop(("rna:qc_read_pairs", "factor1")) == "").all()  # age is as close, and no fault of the laboratory

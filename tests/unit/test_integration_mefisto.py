@@ -159,8 +159,28 @@ def test_persistence_is_the_prior_correlation_over_a_doubling():
     np.testing.assert_allclose(fit.persistence, expected)
 
 
-def test_time_is_in_doublings():
+def test_time_is_in_doublings_or_in_days():
     np.testing.assert_allclose(time_scale([0, 1, 3, 7]), [0, 1, 2, 3])
+    np.testing.assert_allclose(time_scale([0, 30, 61], "linear"), [0, 30, 61])
+
+
+def test_monthly_visits_are_followed_on_a_linear_scale():
+    months = np.array([0.0, 30, 61, 91, 122, 152, 183, 213])
+    generator = np.random.default_rng(2)
+    persons = np.repeat([f"P{number:02d}" for number in range(12)], months.size).astype(object)
+    days = np.tile(months, 12)
+    # Everybody swings around once in eight months, from a start of their own.
+    course = np.sin(2 * np.pi * days / 240 + np.repeat(generator.uniform(0, 2 * np.pi, 12), months.size))
+    views = {"genera": np.outer(course, generator.normal(size=30)) + 0.5 * generator.normal(size=(days.size, 30))}
+    options = {"factors": 2, "iterations": 60, "drop_r2": 0.05, "seed": 1}
+    linear = fit_mefisto(views, days, persons, time="linear", **options)
+    assert linear.step == 30  # the median of 30, 31, 30, 31, 30, 31, 30
+    place = linear.model.variance_explained[0].argmax()
+    # A month is an eighth of the swing: cos(45 degrees) = 0.71. In doublings the first month is as long as all others.
+    assert linear.persistence[place] == pytest.approx(0.71, abs=0.15)
+    table = predict_trajectories(linear, views, days, persons)
+    own = table[table["factor"] == f"mefisto{place + 1}"]
+    assert abs(np.corrcoef(own["mean"], course)[0, 1]) > 0.95
 
 
 def test_the_prior_of_a_factor_is_of_variance_one():

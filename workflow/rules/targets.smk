@@ -113,6 +113,18 @@ FOLLOWS_VISITS = config["integration"]["mefisto"]["enabled"]
 TARGETS = {config["biomarkers"]["tasks"][name]["target"] for name in tasks()}
 OWN_COLOURS = ["endotype"] if SHOWS_ENDOTYPE else []
 SHOWN_LABELS = OWN_COLOURS if OWN_LABELS else sorted(TARGETS)
+# The label by which courses over the visits are told apart; of another cohort that of its first task.
+COURSES_OF = next(
+    iter(
+        OWN_COLOURS
+        or [
+            task["target"]
+            for task in config["biomarkers"]["tasks"].values()
+            if task and task["target"] in SHOWN_LABELS
+        ]
+    ),
+    None,
+)
 
 
 def shown(path, caption):

@@ -7,7 +7,7 @@ Makes results/integration/{mixed_models,trajectories,mefisto}.tsv and figure 14.
 
 
 rule model_factors:
-    """A linear mixed model of every factor over the visits, by endotype where the role sees it."""
+    """A linear mixed model of every factor over the visits, by endotype or by the label of another cohort."""
     input:
         joined="results/integration/multiomics.h5mu",
         factors="results/integration/factors.tsv",
@@ -23,7 +23,8 @@ rule model_factors:
         runtime=30,
     params:
         code=fingerprint("immunosep.integration.mixed_models"),
-        group="endotype" if SHOWS_ENDOTYPE else None,
+        group=COURSES_OF,
+        time=config["integration"]["time"],
     script:
         "../../scripts/integration/model_factors.py"
 
@@ -50,6 +51,7 @@ rule trace_trajectories:
         code=fingerprint("immunosep.integration.trajectories"),
         settings={
             **{name: MOFA_SETTINGS[name] for name in ("min_features", "drop_r2")},
+            "time": config["integration"]["time"],
             **{
                 name: value
                 for name, value in config["integration"]["mefisto"].items()
@@ -62,11 +64,11 @@ rule trace_trajectories:
 
 
 rule plot_factor_trajectories:
-    """Mean course of every MEFISTO factor, by endotype where the role sees it."""
+    """Mean course of every MEFISTO factor, by endotype or by the label of another cohort."""
     input:
         trajectories="results/integration/trajectories.tsv",
         summary="results/integration/mefisto.tsv",
-        labels="results/labels/labels.tsv" if OWN_COLOURS else [],
+        labels="results/labels/labels.tsv" if COURSES_OF else [],
     output:
         multiext("results/figures/14_factor_trajectories", ".pdf", ".png"),
         svg=shown("results/figures/14_factor_trajectories.svg", "factor_trajectories"),
@@ -81,7 +83,8 @@ rule plot_factor_trajectories:
         runtime=10,
     params:
         code=fingerprint("immunosep.figures.trajectories"),
-        column=OWN_COLOURS[0] if OWN_COLOURS else "",
+        column=COURSES_OF or "",
+        time=config["integration"]["time"],
         min_group=config["report"]["min_group"],
     script:
         "../../scripts/integration/plot_factor_trajectories.py"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from immunosep.endpoints.columns import RESOLUTION_WINDOW
 
@@ -125,7 +125,7 @@ def time_task(
     days: Sequence[int],
     landmark: int | None,
     rules: Mapping[str, Any],
-    first_outcome_day: int | None = None,
+    first_outcome_day: int | Literal["settled"] | None = None,
 ) -> tuple[Timing, list[str]]:
     """Work a task's landmark in, and say what its days break.
 
@@ -138,7 +138,7 @@ def time_task(
     rules
         The result of `guard.rules_of`.
     first_outcome_day
-        Of a target that is not the trial's; it never loosens a known one.
+        Of a target that is not the trial's; it never loosens a known one. `settled`: it was so before the first sample.
 
     Returns
     -------
@@ -148,7 +148,9 @@ def time_task(
     outcome = outcome_of(column, rules, landmark)
     latest = days[-1] if days else 1
     if outcome is None:
-        timing = Timing(column, landmark, landmark or 1)
+        # Who was sampled on the last of the days is predicted, as with every outcome; what was settled has no such day.
+        happens = isinstance(first_outcome_day, int)
+        timing = Timing(column, landmark, landmark or (latest if happens else 1))
         return timing, _unknown_problems(target, days, landmark, first_outcome_day)
     said, landmark = landmark, outcome.landmark if outcome.landmark is not None else landmark
     timing = Timing(column, landmark, landmark or (latest if outcome.first_day else 1))
@@ -177,7 +179,7 @@ def _late(target: str, latest: int, outcome: Outcome, rules: Mapping[str, Any]) 
 
 
 def _unknown_problems(
-    target: str, days: Sequence[int], landmark: int | None, first_outcome_day: int | None
+    target: str, days: Sequence[int], landmark: int | None, first_outcome_day: int | Literal["settled"] | None
 ) -> list[str]:
     problems = []
     if landmark is not None:
@@ -185,9 +187,9 @@ def _unknown_problems(
     if days and first_outcome_day is None:
         problems.append(
             f"the workflow does not know when {target} begins: give first_outcome_day, the first day after baseline "
-            "that enters it"
+            "that enters it, or settled where it was so before the first sample"
         )
-    elif days and first_outcome_day is not None and days[-1] >= first_outcome_day:
+    elif days and isinstance(first_outcome_day, int) and days[-1] >= first_outcome_day:
         problems.append(_late(target, days[-1], Outcome(first_outcome_day), {}))
     return problems
 

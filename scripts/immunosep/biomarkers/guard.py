@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from immunosep.biomarkers.clock import LANDMARK, Timing, outcome_of, time_task
 from immunosep.config import defaults
@@ -54,7 +54,7 @@ def clinical_problems(
     clinical: Sequence[str],
     timing: Timing,
     rules: Mapping[str, Any],
-    first_outcome_day: int | None = None,
+    first_outcome_day: int | Literal["settled"] | None = None,
     *,
     compares: bool = True,
 ) -> list[str]:
@@ -74,7 +74,8 @@ def clinical_problems(
         The task has the clinical model among its comparators.
     """
     outcome = outcome_of(timing.target, rules, timing.landmark)
-    first = first_outcome_day if outcome is None else outcome.first_day
+    given = first_outcome_day if isinstance(first_outcome_day, int) else None
+    first = given if outcome is None else outcome.first_day
     problems = []
     for name in clinical:
         score = _SCORE.fullmatch(name)

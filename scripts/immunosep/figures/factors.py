@@ -158,7 +158,7 @@ def plot_associations(table: pd.DataFrame) -> Figure:
     bar.set_label("Strength (|Spearman's ρ|, or η of groups)")
     bar.outline.set_visible(False)
     warning = "; red factor: technical, see what it follows" if (flags != "").any() else ""
-    title_figure(figure, title, f"N ≤ {table['n'].max()} observations; number: q < {SIGNIFICANT}{warning}")
+    title_figure(figure, title, f"N ≤ {table['n'].max()}; number: q < {SIGNIFICANT}{warning}")
     return figure
 
 

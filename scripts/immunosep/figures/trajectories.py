@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy import stats
 
 from immunosep.figures.style import (
@@ -21,10 +22,11 @@ from immunosep.figures.style import (
     note_figure,
     title_figure,
 )
-from immunosep.integration.mefisto import time_scale
+from immunosep.integration.mefisto import TimeScale, time_scale
 
 ALL: Final = "all participants"
 COLUMNS: Final = 2
+NARROWEST: Final = 0.07  # distance of two labelled days, as a share of the axis
 TITLE: Final = "Courses of the factors over the visits"
 DRAWN: Final = ["factor", "mofa_factor", "r", "persistence", "group", "visit_day", "n", "mean", "low", "high", "reason"]
 
@@ -73,13 +75,15 @@ def tabulate_trajectories(
 
 
 @house_styled
-def plot_trajectories(table: pd.DataFrame) -> Figure:
+def plot_trajectories(table: pd.DataFrame, *, time: TimeScale = "log2") -> Figure:
     """Draw the mean course of every factor by group, a panel per factor.
 
     Parameters
     ----------
     table
         As `tabulate_trajectories` returns it.
+    time
+        How days become time (`mefisto.time_scale`).
     """
     drawn = table[table["reason"] == ""]
     if drawn.empty:
@@ -92,12 +96,12 @@ def plot_trajectories(table: pd.DataFrame) -> Figure:
     figure = new_figure(width=REPORT_WIDTH, height=0.9 + 2.1 * lines)
     panels = figure.subplots(lines, COLUMNS, sharex=True, squeeze=False).ravel()
     for axes, factor in zip(panels, factors, strict=False):
-        _draw_factor(axes, drawn[drawn["factor"] == factor], styles)
+        _draw_factor(axes, drawn[drawn["factor"] == factor], styles, time)
     for axes in panels[len(factors) :]:
         axes.remove()
-    days = np.sort(drawn["visit_day"].unique())
+    days = _told_apart(np.sort(drawn["visit_day"].unique()), time)
     for axes in panels[: len(factors)][-COLUMNS:]:
-        axes.set_xticks(time_scale(days), [f"{day:g}" for day in days])
+        axes.set_xticks(time_scale(days, time), [f"{day:g}" for day in days])
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("Visit day")
     handles, names = panels[0].get_legend_handles_labels()
@@ -106,16 +110,27 @@ def plot_trajectories(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_factor(axes: Axes, rows: pd.DataFrame, styles: dict[str, GroupStyle]) -> None:
+def _told_apart(days: NDArray[np.float64], time: TimeScale) -> NDArray[np.float64]:
+    """Return the days, from the last one backwards, whose labels have room beside each other."""
+    times = time_scale(days, time)
+    room = NARROWEST * np.ptp(times)
+    kept = [len(days) - 1]
+    for place in range(len(days) - 2, -1, -1):
+        if times[kept[-1]] - times[place] >= room:
+            kept.append(place)
+    return days[kept[::-1]]
+
+
+def _draw_factor(axes: Axes, rows: pd.DataFrame, styles: dict[str, GroupStyle], time: TimeScale) -> None:
     """Draw the courses of one factor."""
     for name, style in styles.items():
         own = rows[rows["group"] == name].sort_values("visit_day")
         if own.empty:
             continue
-        time = time_scale(own["visit_day"].to_numpy())
+        times = time_scale(own["visit_day"].to_numpy(), time)
         size = f"N = {own['n'].iloc[0]} to {own['n'].iloc[-1]}"
-        axes.fill_between(time, own["low"], own["high"], color=style.colour, alpha=0.2, linewidth=0)
-        axes.plot(time, own["mean"], color=style.colour, marker=style.marker, markersize=4, label=f"{name} ({size})")
+        axes.fill_between(times, own["low"], own["high"], color=style.colour, alpha=0.2, linewidth=0)
+        axes.plot(times, own["mean"], color=style.colour, marker=style.marker, markersize=4, label=f"{name} ({size})")
     first = rows.iloc[0].to_dict()
     number, like = (
         str(first[name]).removeprefix(kind) for name, kind in (("factor", "mefisto"), ("mofa_factor", "factor"))

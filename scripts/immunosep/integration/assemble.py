@@ -60,13 +60,27 @@ def read_layer(path: PathLike, layer: str) -> dict[str, AnnData]:
 
 
 def read_matrix(path: PathLike) -> AnnData:
-    """Read a matrix as it stands in the file (see `read_layer`); personal data and treatments are refused."""
+    """Read a matrix as it stands in the file (see `read_layer`); personal data, treatments, bare counts are refused."""
     name = str(path)
     data = read_h5ad(path) if name.endswith(".h5ad") else _read_matrix(path)
     metrics = [column for column in data.obs if str(column).startswith("qc_")]
     check_annotations(data.obs, name, known=_OUR_COLUMNS.union(metrics))
     check_names(data.obs_names.astype(str), name)
+    if _holds_counts(data):
+        raise InputError(
+            f"{name}: X holds the counts themselves, and the factors would follow a few abundant features and the "
+            "libraries' depth. Keep them in layers['counts'] and put values into X on whose scale variances compare: "
+            "centred log-ratios of a microbiome, log counts per million of genes or peaks."
+        )
     return data
+
+
+def _holds_counts(data: AnnData) -> bool:
+    """Say whether X is the layer of counts, by its first rows."""
+    if "counts" not in data.layers or data.X is None:
+        return False
+    counts = data.layers["counts"][:100]
+    return bool(counts.sum() > 0 and (data.X[:100] != counts).sum() == 0)
 
 
 def to_observations(data: AnnData, modality: str, source: str) -> AnnData:

@@ -102,12 +102,15 @@ def observation_variables(data: MuData, participants: pd.DataFrame | None) -> pd
     return pd.DataFrame(columns, index=data.obs_names)
 
 
-def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
+def associate(factors: pd.DataFrame, variables: pd.DataFrame, participants: pd.Series) -> pd.DataFrame:
     """Test every factor against every variable.
 
     A numeric variable is tested by Spearman's correlation, a category by Kruskal and Wallis with eta squared as effect
-    (the share of the factor's variance that lies between groups). A factor that is constant where the variable is known
-    has no row. Visits of one participant are not independent: the p values rank variables and are no proof.
+    (the share of the factor's variance that lies between groups). What is the same at all visits of a participant (an
+    outcome, the sex) is tested on the participants, each with the mean of the factor over their visits: visits that
+    repeat a participant would make a p value of any size. What changes between visits (a batch, the day) is tested on
+    the observations; these are not independent, and such p values rank variables and are no proof. A factor that is
+    constant where the variable is known has no row.
 
     Parameters
     ----------
@@ -115,27 +118,34 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
         Numeric, one column per factor.
     variables
         Same index; columns `<kind>|<variable>`; text or numbers, missing as NaN or empty text.
+    participants
+        Same index; whose observation it is.
 
     Returns
     -------
     pandas.DataFrame
-        kind, variable, factor, test, n, groups, effect, p_value, q_value (Benjamini-Hochberg over the whole table),
-        flag (`technical_flag` where the factor follows it, else empty).
+        kind, variable, factor, test, unit (participant or observation), n (of these), groups, effect, p_value, q_value
+        (Benjamini-Hochberg over the whole table), flag (`technical_flag` where the factor follows it, else empty).
     """
     rows = []
     for name in variables:
         kind, _, variable = str(name).partition("|")
         text = variables[name].astype(object).where(variables[name].notna(), "").astype(str).str.strip()
-        known = (text != "").to_numpy()
-        number = pd.to_numeric(text.where(known), errors="coerce")
+        text = text[text != ""]
+        scores, owner = factors.loc[text.index], participants.loc[text.index]
+        unit = "observation"
+        if (text.groupby(owner).nunique() <= 1).all():
+            unit = "participant"
+            text, scores = text.groupby(owner).first(), scores.groupby(owner).mean()
+        number = pd.to_numeric(text, errors="coerce")
         named = variable.rpartition(":")[2] in CATEGORIES
-        numeric = not named and known.any() and number[known].notna().all()
-        values = number.to_numpy()[known] if numeric else text.to_numpy()[known]
+        numeric = not named and text.size > 0 and number.notna().all()
+        values = number.to_numpy() if numeric else text.to_numpy()
         levels, counts = np.unique(values, return_counts=True)
         if values.size < MIN_SAMPLES or levels.size < 2 or (not numeric and (counts > 1).sum() < 2):
             continue
         for factor in factors:
-            score = factors[factor].to_numpy()[known]
+            score = scores[factor].to_numpy()
             if np.ptp(score) == 0:
                 continue
             if numeric:
@@ -144,8 +154,8 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame) -> pd.DataFrame:
             else:
                 effect, p = eta_squared(score, values), stats.kruskal(*(score[values == level] for level in levels))[1]
                 test = "kruskal"
-            rows.append((kind, variable, factor, test, values.size, levels.size, effect, p))
-    header = ["kind", "variable", "factor", "test", "n", "groups", "effect", "p_value"]
+            rows.append((kind, variable, factor, test, unit, values.size, levels.size, effect, p))
+    header = ["kind", "variable", "factor", "test", "unit", "n", "groups", "effect", "p_value"]
     table = pd.DataFrame(rows, columns=header)
     table["q_value"] = stats.false_discovery_control(table["p_value"]) if len(table) else pd.Series(dtype=float)
     strength = table["effect"].abs().where(table["test"] == "spearman", table["effect"].clip(lower=0) ** 0.5)

@@ -16,6 +16,7 @@ everybody gets it.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ APART = 1e4
 #: Length scales that are tried, and the iterations between two trials of them.
 N_GRID, TRIAL_EVERY = 10, 20
 TRAJECTORIES = ["participant", "visit_day", "observed", "factor", "mean", "sd"]
+TimeScale = Literal["log2", "linear"]
 
 
 @dataclass
@@ -57,22 +59,37 @@ class MefistoFit:
     smooth
         Per factor the share of its prior variance that belongs to the process, 0 to 1 (K,); the rest differs from visit
         to visit. A process of a length scale far below the distance of two visits is no smooth course: `persistence`.
+    time
+        How days became time.
+    step
+        Time from one visit to the next: a doubling of 1 + day, or on a linear scale the median of the cohort.
     """
 
     model: MofaFit
     length_scale: Array
     smooth: Array
+    time: TimeScale = "log2"
+    step: float = 1.0
 
     @property
     def persistence(self) -> Array:
-        """Correlation of a factor with itself one doubling of 1 + day later, as from day 7 to day 15 (K,)."""
+        """Correlation of a factor with itself one step later, day 7 to 15 where the step is a doubling (K,)."""
         scale = np.where(self.length_scale > 0, self.length_scale, np.inf)
-        return np.asarray(np.where(self.length_scale > 0, self.smooth * np.exp(-1 / (2 * scale**2)), 0.0))
+        return np.asarray(np.where(self.length_scale > 0, self.smooth * np.exp(-((self.step / scale) ** 2) / 2), 0.0))
 
 
-def time_scale(days: Sequence[float] | Array) -> Array:
-    """Return log2(1 + day): visits thin out with time, and on this scale they are about evenly spaced."""
-    return np.asarray(np.log2(1 + np.asarray(days, dtype=np.float64)))
+def time_scale(days: Sequence[float] | Array, time: TimeScale = "log2") -> Array:
+    """Return the time of days, on a scale on which visits are about evenly spaced.
+
+    Parameters
+    ----------
+    days
+        From 0.
+    time
+        `log2`: log2(1 + day), for visits that thin out, as in the trial. `linear`: the day, for regular intervals.
+    """
+    given = np.asarray(days, dtype=np.float64)
+    return np.asarray(np.log2(1 + given)) if time == "log2" else given
 
 
 def choose_participants(
@@ -112,6 +129,7 @@ def fit_mefisto(
     iterations: int,
     drop_r2: float,
     seed: int,
+    time: TimeScale = "log2",
     convergence: str = "fast",
 ) -> MefistoFit:
     """Train MEFISTO on the observations of some participants.
@@ -124,6 +142,8 @@ def fit_mefisto(
         Visit day, from 0, and participant of each observation (n,).
     factors, iterations, drop_r2, seed, convergence
         As in `mofa.fit_mofa`.
+    time
+        How days become time (`time_scale`).
 
     Raises
     ------
@@ -131,7 +151,7 @@ def fit_mefisto(
         As in `mofa.fit_mofa`.
     """
     scaled, mean, scale = standardise(views)
-    times = time_scale(days)[:, None]
+    times = time_scale(days, time)[:, None]
     covariates = np.hstack([times, APART * np.unique(participants.astype(str), return_inverse=True)[1][:, None]])
     with quiet_mofapy2() as entry_point:
         model = new_model(entry_point, scaled)
@@ -154,7 +174,8 @@ def fit_mefisto(
     smooth = np.clip(np.asarray(process["scale"], dtype=np.float64)[order], 0.0, 1.0)
     length = np.where(smooth > 0, np.asarray(process["l"], dtype=np.float64)[order], 0.0)
     logger.info("MEFISTO: %d observations, %d factors", len(days), fit.n_factors)
-    return MefistoFit(fit, length, np.where(length > 0, smooth, 0.0))
+    step = 1.0 if time == "log2" else float(np.median(np.diff(np.unique(days))))
+    return MefistoFit(fit, length, np.where(length > 0, smooth, 0.0), time, step)
 
 
 def predict_trajectories(
@@ -179,7 +200,7 @@ def predict_trajectories(
     all_days = np.unique(days)
     # (K, days, days)
     prior = np.stack(
-        [process_covariance(all_days, *numbers) for numbers in zip(fit.length_scale, fit.smooth, strict=True)]
+        [process_covariance(all_days, *numbers, fit.time) for numbers in zip(fit.length_scale, fit.smooth, strict=True)]
     )
     observations = pd.DataFrame({"participant": participants.astype(str), "day": np.searchsorted(all_days, days)})
     parts = []
@@ -207,9 +228,9 @@ def factor_names(fit: MefistoFit) -> list[str]:
     return [f"mefisto{index + 1}" for index in range(fit.model.n_factors)]
 
 
-def process_covariance(days: Array, length_scale: float, smooth: float) -> Array:
+def process_covariance(days: Array, length_scale: float, smooth: float, time: TimeScale = "log2") -> Array:
     """Return the prior covariance of one factor over days: a smooth course and what differs from visit to visit."""
-    times = time_scale(days)
+    times = time_scale(days, time)
     distance = np.subtract.outer(times, times)
     course = np.exp(-(distance**2) / (2 * length_scale**2)) if length_scale > 0 else (distance == 0).astype(float)
     return np.asarray(smooth * course + (1 - smooth) * np.eye(times.size))

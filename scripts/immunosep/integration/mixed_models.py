@@ -8,7 +8,7 @@ import pandas as pd
 import statsmodels.api as sm
 from scipy import stats
 
-from immunosep.integration.mefisto import time_scale
+from immunosep.integration.mefisto import TimeScale, time_scale
 from immunosep.integration.mofa import Array
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,9 @@ MODELS = [
 ]
 
 
-def model_factors(scores: pd.DataFrame, days: Array, participants: pd.Series, groups: pd.Series | None) -> pd.DataFrame:
+def model_factors(
+    scores: pd.DataFrame, days: Array, participants: pd.Series, groups: pd.Series | None, *, time: TimeScale = "log2"
+) -> pd.DataFrame:
     """Fit `factor ~ time + (1 | participant)`, and with groups `factor ~ time * group + (1 | participant)`.
 
     Parameters
@@ -44,14 +46,17 @@ def model_factors(scores: pd.DataFrame, days: Array, participants: pd.Series, gr
     groups
         Group of each observation's participant, empty where unknown; None for no comparison. A group of fewer than
         `MIN_PARTICIPANTS` participants with two visits or more is left out of the comparison.
+    time
+        How days become time (`mefisto.time_scale`).
 
     Returns
     -------
     pandas.DataFrame
-        factor, model (`time` or `time x group`), term (`time`: change per doubling of 1 + day; with groups, that of
-        the reference; `group <name>`: difference to the reference at day 0; `time x <name>`: difference of slopes),
-        estimate, se, low, high (95 %), p_value (Wald), participants, observations, sd_participant, sd_residual
-        (REML), note (why a row has no numbers, or how far to trust them), q_value (Benjamini-Hochberg over the table).
+        factor, model (`time` or `time x group`), term (`time`: change per doubling of 1 + day, or per day; with groups,
+        that of the reference; `group <name>`: difference to the reference at day 0; `time x <name>`: difference of
+        slopes), estimate, se, low, high (95 %), p_value (Wald), participants, observations, sd_participant,
+        sd_residual (REML), note (why a row has no numbers, or how far to trust them), q_value (Benjamini-Hochberg over
+        the table).
         Participants are missing visits for reasons: who died early has no later visit, and the model takes such visits
         for missing at random.
     """
@@ -59,6 +64,7 @@ def model_factors(scores: pd.DataFrame, days: Array, participants: pd.Series, gr
         {"day": np.asarray(days, dtype=np.float64), "participant": participants.astype(str).to_numpy()},
         index=scores.index,
     )
+    frame["time"] = time_scale(frame["day"].clip(lower=0).to_numpy(), time)
     frame["group"] = "" if groups is None else groups.astype(object).fillna("").astype(str).to_numpy()
     frame = frame[frame["day"] >= 0]
     compared = _compared(frame)
@@ -96,11 +102,10 @@ def _fit(factor: str, model: str, scores: pd.Series, frame: pd.DataFrame, groups
     if repeated < MIN_PARTICIPANTS:
         note = f"{repeated} participants have two visits or more, {MIN_PARTICIPANTS} are needed"
         return [{**size, "note": note}]
-    time = time_scale(frame["day"].to_numpy())
-    design = pd.DataFrame({"intercept": 1.0, "time": time}, index=frame.index)
+    design = pd.DataFrame({"intercept": 1.0, "time": frame["time"]}, index=frame.index)
     for group in groups[1:]:
         design[f"group {group}"] = (frame["group"] == group).astype(float)
-        design[f"time x {group}"] = design[f"group {group}"] * time
+        design[f"time x {group}"] = design[f"group {group}"] * design["time"]
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return [{**size, "note": "visits and groups do not vary enough"}]
     with warnings.catch_warnings(record=True) as told:

@@ -13,6 +13,7 @@ from immunosep.integration import starts
 from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read_matrix, write_h5mu
 from immunosep.integration.enrichment import enrich
 from immunosep.integration.factors import associate, observation_variables
+from immunosep.integration.mefisto import TimeScale
 from immunosep.integration.mixed_models import model_factors
 from immunosep.integration.tables import factors_table, summarise_factors, variance_table, weights_table
 from immunosep.integration.trajectories import trace
@@ -142,14 +143,14 @@ def associate_factors(
     participants_path
         Clinical table of participants, or None.
     associations_path
-        Table: kind, variable, factor, test, n, groups, effect, p_value, q_value, flag.
+        Table of `factors.associate`.
     summary_path
         Table of `tables.summarise_factors`.
     """
     data = read_h5mu(joined_path)
     scores = _read_scores(factors_path, data)
     participants = read_clinical(participants_path, "participants") if participants_path else None
-    associations = associate(scores, observation_variables(data, participants))
+    associations = associate(scores, observation_variables(data, participants), data.obs["participant"])
     variance = read_table(variance_path).astype({"r2": float})
     stability = read_table(stability_path).astype({"r": float})
     write_table(associations, associations_path)
@@ -176,7 +177,9 @@ def enrich_weights(
     write_table(found, enrichment_path)
 
 
-def model_courses(*, joined_path: PathLike, factors_path: PathLike, group: str | None, models_path: PathLike) -> None:
+def model_courses(
+    *, joined_path: PathLike, factors_path: PathLike, group: str | None, time: TimeScale, models_path: PathLike
+) -> None:
     """Fit a mixed model over the visits to every factor.
 
     Parameters
@@ -187,13 +190,16 @@ def model_courses(*, joined_path: PathLike, factors_path: PathLike, group: str |
         Table of `choose_start`.
     group
         Label whose values are compared; None for no comparison.
+    time
+        How days become time (`mefisto.time_scale`).
     models_path
         Table of `mixed_models.model_factors`.
     """
     data = read_h5mu(joined_path)
     groups = data.obs[group] if group and group in data.obs else None
     days = pd.to_numeric(data.obs["visit_day"]).to_numpy(dtype=float)
-    write_table(model_factors(_read_scores(factors_path, data), days, data.obs["participant"], groups), models_path)
+    scores = _read_scores(factors_path, data)
+    write_table(model_factors(scores, days, data.obs["participant"], groups, time=time), models_path)
 
 
 def trace_trajectories(

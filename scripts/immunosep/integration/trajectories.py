@@ -13,6 +13,7 @@ from immunosep.integration.factors import cohort_views
 from immunosep.integration.mefisto import (
     TRAJECTORIES,
     MefistoFit,
+    TimeScale,
     choose_participants,
     factor_names,
     fit_mefisto,
@@ -66,6 +67,7 @@ def trace(
     min_participants: int,
     iterations: int,
     drop_r2: float,
+    time: TimeScale,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit MEFISTO with the visit day as covariate and follow everybody's factors.
@@ -76,9 +78,9 @@ def trace(
         MuData.
     scores
         Factors of MOFA by observation, to say which of them each of these resembles.
-    factors, max_features, max_observations, min_visits, min_participants
+    factors, max_features, max_observations, min_visits, min_participants, iterations
         Section `integration.mefisto` of the configuration.
-    min_features, iterations, drop_r2
+    min_features, drop_r2, time
         Section `integration`.
     seed
         Seed.
@@ -88,9 +90,9 @@ def trace(
     trajectories, summary
         `mefisto.predict_trajectories`; status (`done` or `refused`), reason, factor, participants, observations,
         trained_participants, trained_observations (of these the model was learned), length_scale (in doublings of
-        1 + day), smooth (share of the factor's variance that the process has), persistence (correlation with itself a
-        doubling of 1 + day later), layer (where it explains most), r2 (of that
-        layer, in training), mofa_factor (the most similar one), r. Where the step refuses, no trajectory and one row
+        1 + day, or in days), smooth (share of the factor's variance that the process has), persistence (correlation
+        with itself one step later, see `mefisto.MefistoFit`), layer (where it explains most), r2 (of that layer, in
+        training), mofa_factor (the most similar one), r. Where the step refuses, no trajectory and one row
         with the reason.
     """
     try:
@@ -105,6 +107,7 @@ def trace(
             factors=factors,
             iterations=iterations,
             drop_r2=drop_r2,
+            time=time,
             seed=seed,
         )
     except (TooFewVisitsError, MofaError) as error:
