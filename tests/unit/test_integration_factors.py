@@ -95,6 +95,10 @@ def test_visits_do_not_multiply_participants():
     assert table.loc["died", "effect"] == pytest.approx(rho)
     assert table.loc["died", "p_value"] == pytest.approx(p)
     assert table.loc["visit_day", ["unit", "n"]].tolist() == ["observation", 240]
+    # A MuData holds participants as categories; one of whom nothing is known is not among those tested.
+    variables.loc[participants == "3", "label|died"] = ""
+    table = associate(factors, variables, participants.astype("category")).set_index("variable")
+    assert table.loc["died", ["unit", "n"]].tolist() == ["participant", 11]
 
 
 def test_associations_are_scipys_and_benjamini_hochbergs():

@@ -132,7 +132,8 @@ def associate(factors: pd.DataFrame, variables: pd.DataFrame, participants: pd.S
         kind, _, variable = str(name).partition("|")
         text = variables[name].astype(object).where(variables[name].notna(), "").astype(str).str.strip()
         text = text[text != ""]
-        scores, owner = factors.loc[text.index], participants.loc[text.index]
+        # A category of a MuData would bring participants without a value along.
+        scores, owner = factors.loc[text.index], participants.loc[text.index].astype(str)
         unit = "observation"
         if (text.groupby(owner).nunique() <= 1).all():
             unit = "participant"
