@@ -70,7 +70,7 @@ def trace(folder):
     from immunosep.integration.steps import trace_trajectories
 
     paths = {"trajectories_path": folder / "trajectories.tsv", "summary_path": folder / "mefisto.tsv"}
-    settings = {**MEFISTO, "min_features": 15, "iterations": 200, "drop_r2": 0.01}
+    settings = {**MEFISTO, "min_features": 15, "iterations": 200, "drop_r2": 0.01, "time": "log2"}
     trace_trajectories(joined_path=folder / "m.h5mu", factors_path=folder / "factors.tsv", seed=1, **paths, **settings)
 
 

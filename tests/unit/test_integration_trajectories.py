@@ -21,6 +21,7 @@ SETTINGS = {
     "min_participants": 10,
     "iterations": 100,
     "drop_r2": 0.01,
+    "time": "log2",
 }
 
 
