@@ -115,6 +115,7 @@ def test_the_mixed_model_finds_the_slope_of_one_endotype(cohort, tmp_path):
         joined_path=folder / "m.h5mu",
         factors_path=folder / "factors.tsv",
         group="endotype",
+        time="log2",
         models_path=tmp_path / "models.tsv",
     )
     table = read_table(tmp_path / "models.tsv").set_index(["factor", "model", "term"]).sort_index()
@@ -124,7 +125,11 @@ def test_the_mixed_model_finds_the_slope_of_one_endotype(cohort, tmp_path):
     assert sign * float(row["estimate"]) > 0
     assert float(row["q_value"]) < 0.01
     model_courses(
-        joined_path=folder / "m.h5mu", factors_path=folder / "factors.tsv", group=None, models_path=tmp_path / "m.tsv"
+        joined_path=folder / "m.h5mu",
+        factors_path=folder / "factors.tsv",
+        group=None,
+        time="log2",
+        models_path=tmp_path / "m.tsv",
     )
     assert set(read_table(tmp_path / "m.tsv")["model"]) == {"time"}
 
