@@ -123,15 +123,15 @@ def test_scripts_run_in_order_and_write_what_the_rules_promise(tmp_path, restore
         {"enrichment": "enrichment.tsv"},
     )
     one = {"joined": "m.h5mu", "factors": "factors.tsv"}
-    run("integration/model_factors", one, {"models": "models.tsv"}, group="endotype")
+    run("integration/model_factors", one, {"models": "models.tsv"}, group="endotype", time="log2")
     traced = {"trajectories": "trajectories.tsv", "summary": "mefisto.tsv"}
-    run("integration/trace_trajectories", one, traced, settings=MEFISTO, seed=1)
+    run("integration/trace_trajectories", one, traced, settings={**MEFISTO, "time": "log2"}, seed=1)
     assert read_table(tmp_path / "mefisto.tsv")["reason"][0].startswith("0 of 20 participants have 3 visits or more")
     drawn = {"stability": "stability.tsv", "summary": "summary.tsv"}
     run("integration/plot_mofa_stability", drawn, {"table": "13.tsv", "svg": "13.svg"})
     traced["labels"] = "labels.tsv"
     places = {"table": "14.tsv", "svg": "14.svg"}
-    run("integration/plot_factor_trajectories", traced, places, column="endotype", min_group=5)
+    run("integration/plot_factor_trajectories", traced, places, column="endotype", min_group=5, time="log2")
 
     choices = {"biomarkers": BIOMARKERS, "integration": INTEGRATION, "filters": {}, "seed": 1}
     shared = {"modalities": ["rna", "proteome"], "choices": choices}
