@@ -1,5 +1,7 @@
 """Rows of clinical tables, and the settings of the labels, for tests that derive labels."""
 
+import numpy as np
+
 from immunosep.endpoints.cohort import COMPONENTS
 from immunosep.simulate.participants import draw_trial
 from immunosep.simulate.tables import public_people
@@ -82,11 +84,13 @@ def screened(site, code, ferritin="", hladr="", **values):
 def planted_trial(participants, seed, benefit=0):
     """Return the tables of a synthetic trial in which the active arm loses `benefit` points of SOFA from day 2 on.
 
-    The simulation plants no effect on the course. Returns participants, visits, classification and allocation as text.
+    The arms are drawn anew, so that the effect which the simulation plants does not hang on them. Returns participants,
+    visits, classification and allocation as text.
     """
     trial = draw_trial(participants, 4, seed, [*range(1, 16), 21, 28])
     keys = ["site", "participant_code"]
-    allocation = trial.enrolled[[*keys, "arm"]].assign(emergency_unblinded="no")
+    drawn = np.random.default_rng(seed).permutation(trial.enrolled["arm"])
+    allocation = trial.enrolled[keys].assign(arm=drawn, emergency_unblinded="no")
     visits = trial.visits.merge(allocation[[*keys, "arm"]], on=keys, how="left", validate="many_to_one")
     parts = visits[COMPONENTS]
     whole = (parts != "").all(axis=1)
