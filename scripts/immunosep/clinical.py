@@ -24,6 +24,7 @@ from immunosep.clinical_rules import (
 from immunosep.findings import Finding
 from immunosep.manifest_rules import sites_unread
 from immunosep.row_rules import check_site
+from immunosep.schedule import sample_days
 from immunosep.sealed import open_sealed
 from immunosep.sheet import parse_sheet
 
@@ -118,7 +119,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
                 check_quantity(table, quantity)
     if visits is not None:
         schedule = config["schedule"]
-        days = {*schedule["omics_days"], *schedule["sofa_days"], schedule["screening_day"]}
+        days = {*sample_days(schedule), *schedule["sofa_days"], schedule["screening_day"]}
         check_visits(visits, people or {}, days)
     shuffled = {name for name, table in opened.items() if table.shuffled}
     clinical = Clinical(

@@ -297,8 +297,8 @@ CODES: dict[str, Code] = {
     ),
     "day_not_scheduled": _error(
         "day is not a visit of the schedule",
-        "Samples are taken on the trial's visit days.",
-        "Write the nominal visit day (config: schedule).",
+        "Samples are taken on the trial's visit days; a layer may have days of its own.",
+        "Write the nominal visit day (config: schedule.omics_days, schedule.layer_days).",
     ),
     "assay_layer": _error(
         "assay does not belong to the layer",

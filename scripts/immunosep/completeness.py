@@ -4,7 +4,7 @@ Standard library only: what a sample table depends on is worked out while the wo
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from immunosep.checks import Row
@@ -17,18 +17,18 @@ _ENDED: Final = ("died", "withdrawn", "erase", "deferred_pending")
 Slot = tuple[str, int, str, str]
 
 
-def tabulate_completeness(index: Libraries, days: Iterable[int]) -> list[Row]:
+def tabulate_completeness(index: Libraries, days: Mapping[str, Iterable[int]]) -> list[Row]:
     """Say of every expected sample whether it is there, and why not.
 
     Expected are all visits of everybody who was randomised or has a row in the manifest, for every layer (for the
-    microbiome: body site) that anybody has.
+    microbiome: body site) that anybody has, on the days of that layer.
 
     Parameters
     ----------
     index
         Libraries, what was left out, and how long each participant is followed.
     days
-        Visit days of the schedule.
+        Layer to its visit days.
 
     Returns
     -------
@@ -39,22 +39,22 @@ def tabulate_completeness(index: Libraries, days: Iterable[int]) -> list[Row]:
     """
     present = {_slot(lib) for lib in index.records() if lib.participant}
     left_out = {_slot(r): r.reason for r in index.rejected if r.participant}
-    kinds = sorted({slot[2:] for slot in (*present, *left_out)})
+    kinds = {slot[2:] for slot in (*present, *left_out)}
+    visits = sorted((day, layer, specimen) for layer, specimen in kinds for day in days[layer])
     randomised = {name for name, course in index.followup.items() if course.randomised}
     people = sorted(randomised | {slot[0] for slot in (*present, *left_out)})
     rows = []
     for participant in people:
         course = index.followup.get(participant)
-        for day in sorted(days):
-            ended = course.ended_by(day) if course else ""
-            for layer, specimen in kinds:
-                slot = (participant, day, layer, specimen)
-                if slot in present:
-                    status, reason = "collected", ""
-                else:
-                    reason = ended or left_out.get(slot, "no_row")
-                    status = "not_expected" if reason in _ENDED else "missing"
-                rows.append(dict(zip(COLUMNS, (participant, str(day), layer, specimen, status, reason), strict=True)))
+        for day, layer, specimen in visits:
+            slot = (participant, day, layer, specimen)
+            if slot in present:
+                status, reason = "collected", ""
+            else:
+                ended = course.ended_by(day) if course else ""
+                reason = ended or left_out.get(slot, "no_row")
+                status = "not_expected" if reason in _ENDED else "missing"
+            rows.append(dict(zip(COLUMNS, (participant, str(day), layer, specimen, status, reason), strict=True)))
     return rows
 
 

@@ -23,6 +23,7 @@ from immunosep.manifest_rules import check_across
 from immunosep.people_rules import check_against_participants, follow_up
 from immunosep.read_headers import check_read_headers
 from immunosep.row_rules import Surroundings, check_rows
+from immunosep.schedule import layer_days
 from immunosep.tombstones import check_withdrawn, require_finished
 
 logger = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def _intake(
     looked_for = _raw_layers(config) if config["layers"] else None
     around = Surroundings(
         countries=countries,
-        days=frozenset(config["schedule"]["omics_days"]),
+        days=layer_days(config["schedule"]),
         data_root=str(config["data_root"]),
         layers_with_files=looked_for if files else (),
     )
@@ -222,7 +223,7 @@ def write_sample_tables(
         When the inputs have errors; then nothing is written.
     """
     index = load_libraries(config)
-    complete = tabulate_completeness(index, config["schedule"]["omics_days"])
+    complete = tabulate_completeness(index, layer_days(config["schedule"]))
     _write([library_row(lib) for lib in index.records()], library_columns(), libraries)
     _write(_left_out(index), _REJECTED, rejected)
     _write(complete, COMPLETENESS_COLUMNS, completeness)
@@ -253,7 +254,7 @@ def write_intake_report(
     require_finished(config)
     index, clinical, findings = _intake(config)
     _stop_on_errors([*findings, *check_read_headers(index, _raw_layers(config))])
-    summary = summarise(index, tabulate_completeness(index, config["schedule"]["omics_days"]))
+    summary = summarise(index, tabulate_completeness(index, layer_days(config["schedule"])))
     _write(_confounding(config, index, clinical), CONFOUNDING_COLUMNS, confounding)
     unseen = [name for name, levels in _labels(clinical).items() if levels is None]
     unchecked = [f"{_unseen(config)}: batches were not compared with {' and '.join(unseen)}."] if unseen else []
@@ -269,7 +270,7 @@ def report_page(
     """Return the HTML page of a check: the findings, and what came in where there was nothing to mend."""
     from immunosep.intake_page import render_page
 
-    summary = summarise(index, tabulate_completeness(index, config["schedule"]["omics_days"]))
+    summary = summarise(index, tabulate_completeness(index, layer_days(config["schedule"])))
     return render_page(findings, summary, _left_out(index), unchecked=unchecked)
 
 

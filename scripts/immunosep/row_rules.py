@@ -29,7 +29,7 @@ class Surroundings:
     countries
         Site to country; None where there is no table of sites.
     days
-        Visit days on which samples are taken.
+        Layer to the visit days on which its samples are taken.
     data_root
         Folder below which the files lie.
     layers_with_files
@@ -37,7 +37,7 @@ class Surroundings:
     """
 
     countries: Mapping[str, str] | None
-    days: Collection[int]
+    days: Mapping[str, Collection[int]]
     data_root: str
     layers_with_files: Collection[str] | None = None
 
@@ -97,10 +97,12 @@ def _check_owner(table: Table, index: int, row: Row, around: Surroundings) -> No
                 return
     if around.countries is not None and row["site"] and table.good(index, "site"):
         check_site(table, index, around.countries)
-    if is_sample and row["visit_day"] and table.good(index, "visit_day") and int(row["visit_day"]) not in around.days:
-        days = ", ".join(map(str, sorted(around.days)))
-        code = "day_not_scheduled" if int(row["visit_day"]) > 0 else "sample_before_day_1"
-        table.add(code, index, "visit_day", f"samples are taken on days {days}")
+    if is_sample and row["visit_day"] and table.good(index, "layer", "visit_day"):
+        days = around.days[row["layer"]]
+        if int(row["visit_day"]) not in days:
+            code = "day_not_scheduled" if int(row["visit_day"]) > 0 else "sample_before_day_1"
+            listed = ", ".join(map(str, sorted(days)))
+            table.add(code, index, "visit_day", f"samples of layer {row['layer']} are taken on days {listed}")
 
 
 def check_site(table: Table, index: int, countries: Mapping[str, str]) -> None:

@@ -11,7 +11,12 @@ from immunosep.intake import check_inputs
 from immunosep.sealed import sealed_folder, tables_of, unseal
 
 PACKED = gzip.compress(b"@read\nA\n+\nI\n", mtime=0)
-SCHEDULE = {"omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "sofa_days": list(range(1, 16)), "screening_day": 0}
+SCHEDULE = {
+    "omics_days": [1, 2, 4, 7, 15, 21, 28, 90],
+    "layer_days": {},
+    "sofa_days": list(range(1, 16)),
+    "screening_day": 0,
+}
 FIRST = {"site": "GR03", "participant_code": "012345678"}
 SECOND = {"site": "RO06", "participant_code": "987654321"}
 

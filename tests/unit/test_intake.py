@@ -5,11 +5,13 @@ import json
 import pandas as pd
 import pytest
 
+from immunosep.checks import load_schema
 from immunosep.completeness import summarise, tabulate_completeness
 from immunosep.errors import InputError
 from immunosep.intake import check_inputs, load_libraries, write_intake_report, write_library_table, write_sample_tables
 from support.trial import FIRST, Trial, sample
 
+LAYERS = load_schema("manifest")["layers"]
 TABLES = ("libraries", "rejected", "completeness")
 REPORT = ("confounding", "json", "html")
 
@@ -23,8 +25,8 @@ def outputs(trial, names):
     return {name: trial.folder / "out" / name for name in names}
 
 
-def states(trial, days):
-    rows = tabulate_completeness(trial.write().check()[0], days)
+def states(trial, days, **own):
+    rows = tabulate_completeness(trial.write().check()[0], dict.fromkeys(LAYERS, days) | own)
     return {(r["participant"], r["visit_day"], r["layer"], r["specimen"]): (r["status"], r["reason"]) for r in rows}
 
 
@@ -39,6 +41,13 @@ def test_completeness_names_every_gap(trial):
     assert state["GR03-012345678", "7", "rna", ""] == ("missing", "no_row")
     assert state["RO06-987654321", "7", "rna", ""] == ("missing", "missed")
     assert state["RO06-987654321", "90", "microbiome", "oral"] == ("not_expected", "died")
+
+
+def test_a_layer_with_days_of_its_own_is_expected_on_those_alone(trial):
+    state = states(trial, [1, 7, 90], rna=[1, 28])
+    assert sorted(day for person, day, layer, _ in state if (person, layer) == ("GR03-012345678", "rna")) == ["1", "28"]
+    assert state["GR03-012345678", "28", "rna", ""] == ("missing", "no_row")
+    assert ("GR03-012345678", "28", "microbiome", "oral") not in state
 
 
 def test_nothing_is_expected_after_withdrawal_with_or_without_a_row(trial):
@@ -65,7 +74,7 @@ def test_those_not_randomised_are_expected_nowhere(trial):
 
 def test_the_summary_counts_each_feature_space(trial):
     libraries, _ = trial.check()
-    counts = summarise(libraries, tabulate_completeness(libraries, [1, 4, 7]))
+    counts = summarise(libraries, tabulate_completeness(libraries, dict.fromkeys(LAYERS, (1, 4, 7))))
     assert counts["rna"] == {"samples": 2, "participants": 2, "controls": 0, "left_out": 1, "missing": 4}
     assert counts["microbiome_oral"]["samples"] == 1
     assert counts["microbiome"]["controls"] == 2

@@ -202,6 +202,19 @@ def test_files_that_may_not_be_read(trial, monkeypatch):
     }
 
 
+def test_a_layer_may_have_visit_days_of_its_own(trial):
+    trial.write()
+    trial.config["schedule"] = trial.config["schedule"] | {"layer_days": {"rna": [1, 3, 7]}}
+    rna, swab = trial.manifest[3], trial.manifest[5]
+    assert (rna["layer"], swab["layer"]) == ("rna", "microbiome")
+    for row in (rna, swab):
+        row["visit_day"] = "3"
+    trial.write_tables()
+    found = one(trial)
+    assert (found.code, found.row) == ("day_not_scheduled", 7)
+    assert "layer microbiome are taken on days 1, 2, 4" in found.problem
+
+
 def test_near_names_are_suggested(trial):
     trial.write()
     trial.manifest[3] |= {"specimen": "Whole Blood"}

@@ -21,6 +21,7 @@ from immunosep.errors import InputError
 from immunosep.intake import load_libraries
 from immunosep.launch import find_own_tools
 from immunosep.provenance import code_fingerprint as fingerprint
+from immunosep.schedule import layer_days
 from immunosep.sealed import labels_are_shuffled
 from immunosep.tombstones import epoch as data_epoch, withdrawals
 

@@ -67,7 +67,7 @@ if config["manifest"]:
         params:
             code=fingerprint("immunosep.completeness", "immunosep.manifest"),
             digest=lambda wildcards: LIBRARIES.whole_digest(),
-            days=config["schedule"]["omics_days"],
+            days=layer_days(config["schedule"]),
         script:
             "../../scripts/intake/tabulate_samples.py"
 
