@@ -212,6 +212,20 @@ def test_a_landmark_has_its_own_definition():
     assert "treatment moves" not in items(facts())["says"]["6c"]
 
 
+def test_the_task_of_a_subgroup_says_whom_it_is_about_and_what_may_predict():
+    task = {"population": {"covid19": ["no"], "country": ["Greece", "Spain"]}, "layers": ["rna"], "metric": "auprc"}
+    found = facts(task={**task, "comparators": ["layers", "late_fusion"]})
+    card = model_card(found)
+    assert "class of the target, of whom covid19 is no and country is Greece or Spain." in card
+    assert "- Predictors: samples of day 1 of rna alone; clinical: age_years" in card
+    assert "Its one number is the AUPRC: 0.60." in card
+    assert "country is Greece or Spain" in items(found)["says"]["6b"]
+    plain = model_card(facts())
+    assert "of whom" not in plain
+    assert "samples of day 1; clinical" in plain
+    assert "Its one number is the AUROC: 0.80." in plain
+
+
 def test_of_another_cohort_nothing_is_claimed():
     """A column of the name endotype in somebody's ready label table need not follow the trial's rule."""
     found = facts("endotype", settings={"own_labels": False})

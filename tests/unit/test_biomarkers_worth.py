@@ -173,6 +173,8 @@ def test_levels_come_from_both_tables():
     flagged = labels.assign(borderline=["yes", "no"])
     assert set(subgroup_levels(flagged, people.assign(covid19="no"), "sofa_response")) == {*found, "covid19"}
     assert set(subgroup_levels(flagged, None, "endotype")) == {"country", "borderline"}
+    # Who has no row in a table has no level, and is no group of the unknown.
+    assert subgroup_levels(labels, people.iloc[:1], "sofa_response")["sex"].tolist() == ["F", ""]
 
 
 def places(size=60):

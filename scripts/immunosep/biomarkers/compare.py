@@ -132,14 +132,15 @@ def subgroup_levels(labels: pd.DataFrame, participants: pd.DataFrame | None, tar
         What the task predicts.
     """
     table = person_table(labels, participants)
-    found = {name: table[name].astype(str).str.strip() for name in ("sex", "country", "infection") if name in table}
+    found = {}
     if "age_years" in table:
         age = pd.to_numeric(table["age_years"], errors="coerce")
         found["age"] = pd.Series(np.where(age >= OLD, f"{OLD} and older", f"under {OLD}"), table.index).where(
             age.notna(), ""
         )
-    for name in ("covid19", *(("borderline",) if target == "endotype" else ())):
+    for name in ("sex", "country", "infection", "covid19", *(("borderline",) if target == "endotype" else ())):
         if name in table:
+            # Who is not in one of the tables has no level there.
             found[name] = table[name].fillna("").astype(str).str.strip()
     return pd.DataFrame(found, index=table.index)
 

@@ -18,6 +18,7 @@ from immunosep.biomarkers.reporting.facts import (
 from immunosep.biomarkers.reporting.limits import known_limits, without
 from immunosep.biomarkers.training import ANY_LAYER
 from immunosep.figures.performance import model_title
+from immunosep.summary import METRICS
 from immunosep.version import VERSION
 
 SHUFFLED = "**SHUFFLED LABELS: a dry run. Nothing below says anything about the trial.**"
@@ -93,7 +94,7 @@ def covid(facts: Facts) -> str:
 
 def _predictors(facts: Facts) -> Iterator[str]:
     """Say which layers enter, on which days, how many of the participants have them, and what is left out of them."""
-    yield f"- Samples of {describe.days(facts.task)}; clinical: {describe.clinical(facts.task)}"
+    yield f"- Predictors: {describe.samples(facts.task)}; clinical: {describe.clinical(facts.task)}"
     for name in [*facts.layers, ANY_LAYER]:
         rows = facts.training("block", name=name, level="sampled")
         sampled = int(pd.to_numeric(rows["n"]).sum())
@@ -125,6 +126,8 @@ def _performance(facts: Facts) -> Iterator[str]:
         f"{facts.main_title}, {feature_set_title(facts.feature_set)}, stands for the task: chosen by its kind, never "
         "by its result. All rows: `performance.tsv`; curves: figures 07 to 09."
     )
+    yield ""
+    yield f"Its one number is the {METRICS[facts.task.metric]}: {number(facts.main[facts.task.metric])}."
     yield ""
     yield "| model | features | class | N | AUROC (95 % interval) | AUPRC | prevalence | Brier | slope | intercept |"
     yield "|---|---|---|---|---|---|---|---|---|---|"

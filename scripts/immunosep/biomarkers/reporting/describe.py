@@ -141,7 +141,16 @@ def population(facts: Facts) -> str:
     if facts.own_labels:
         text = f"participants of the trial ({REGISTRATION}) with a class of the target"
     day = facts.task.population_day
-    return text + (f" who are alive, in the study and sampled by the end of day {day}" if day > 1 else "")
+    text += f" who are alive, in the study and sampled by the end of day {day}" if day > 1 else ""
+    # As the configuration has them: columns and their values.
+    asked = [f"{name} is {joined(values, last='or')}" for name, values in facts.task.population.items()]
+    return text + (f", of whom {joined(asked)}" if asked else "")
+
+
+def samples(task: Task) -> str:
+    """Name the samples that may predict: their visit days, and their layers where the task names them."""
+    only = f" of {joined(task.layers)} alone" if task.layers else ""
+    return f"samples of {days(task)}{only}"
 
 
 def days(task: Task) -> str:

@@ -153,7 +153,7 @@ def _features(facts: Facts, name: str) -> str:
 def predictors(facts: Facts) -> Answer:
     """Item 9b."""
     return Answer(
-        f"Layers {joined(facts.layers)}, samples of {describe.days(facts.task)}. Clinical predictors with the day on "
+        f"Layers {joined(facts.layers)}, {describe.samples(facts.task)}. Clinical predictors with the day on "
         f"which they are known: {describe.clinical(facts.task)}. The plan of a run refuses a predictor that is not "
         "known before the outcome begins.",
         "whether the laboratories knew the outcome and the other predictors",
