@@ -1,46 +1,21 @@
 """Ready matrices and labels of other cohorts through the workflow: integration and classifiers."""
 
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from immunosep.integration.assemble import read_h5mu
-from support.realdata import run_workflow, working_folder, write_if_changed
+from support.cohorts import ASSOCIATIONS, associations, performance, plain_auroc, write_breast, write_covid
+from support.realdata import run_workflow, working_folder
 
 pytestmark = pytest.mark.slow
-
-
-def write_matrix(folder, name, frame):
-    write_if_changed(folder / f"{name}.tsv", frame.to_csv(sep="\t", index_label="observation", lineterminator="\n"))
-
-
-def performance(folder, task):
-    table = pd.read_csv(folder / f"results/biomarkers/{task}/performance.tsv", sep="\t")
-    return table[table["feature_set"] == "full"].set_index(["model", "class"])
 
 
 @pytest.fixture(scope="module")
 def covid(shared):
     """102 patients with COVID, half of them in intensive care (Overmyer 2021)."""
     folder = working_folder("covid")
-    people = pd.read_csv(shared / "covid_overmyer/CEA_covariates.csv.gz", index_col=0)
-    people = people[people["COVID"] == 1]
-    protein = pd.read_csv(shared / "covid_overmyer/CEA_protein.csv.gz", index_col=0).loc[people.index]
-    metabolite = pd.read_csv(shared / "covid_overmyer/CEA_mtb.csv.gz", index_col=0).loc[people.index]
-    names = people["Sample_label"].to_numpy()
-    # Intensities, where 0 stands for not found; the metabolites are on the log2 scale already.
-    write_matrix(folder, "protein", np.log2(protein.where(protein > 0)).set_axis(names))
-    write_matrix(folder, "metabolite", metabolite.set_axis(names))
-    labels = pd.DataFrame({"participant": names, "icu": people["ICU_1"].map({0: "ward", 1: "icu"}).to_numpy()})
-    write_if_changed(folder / "labels.tsv", labels.to_csv(sep="\t", index=False))
-    targets = ("results/biomarkers/icu/performance.tsv", "results/integration/factors.tsv")
-    return run_workflow(folder, "covid", *targets)
+    write_covid(shared, folder)
+    return run_workflow(folder, "covid", "results/biomarkers/icu/performance.tsv", ASSOCIATIONS)
 
 
 def test_covid_layers_are_joined_and_share_factors(covid):
@@ -52,14 +27,11 @@ def test_covid_layers_are_joined_and_share_factors(covid):
     assert total.min() > 0.1
 
 
-def plain_auroc(folder, layer, penalty):
-    """Return the AUROC of a logistic regression of scikit-learn's, five folds, mean of three divisions."""
+def plain(folder, layer, penalty):
+    """Return the AUROC that scikit-learn's logistic regression has in a layer."""
     values = pd.read_csv(folder / f"{layer}.tsv", sep="\t", index_col=0)
     icu = pd.read_csv(folder / "labels.tsv", sep="\t", index_col=0).loc[values.index, "icu"] == "icu"
-    model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(C=penalty, max_iter=5000))
-    folds = [StratifiedKFold(5, shuffle=True, random_state=seed) for seed in (1, 2, 3)]
-    scores = [cross_val_predict(model, values, icu, cv=fold, method="decision_function") for fold in folds]
-    return np.mean([roc_auc_score(icu, score) for score in scores])
+    return plain_auroc(values, icu, penalty)
 
 
 def test_intensive_care_among_covid_patients(covid, compare):
@@ -76,26 +48,27 @@ def test_intensive_care_among_covid_patients(covid, compare):
         # 51 against 51: the standard error of an AUROC of 0.86 is 0.04.
         assert table.loc[model, "auroc"] >= expected - 0.04, model
     for layer in ("protein", "metabolite"):
-        plain = [plain_auroc(covid, layer, penalty) for penalty in (0.01, 0.1, 1)]
-        compare(f"covid, AUROC of {layer}: plain logistic regression | workflow", max(plain), table.loc[layer, "auroc"])
+        found = [plain(covid, layer, penalty) for penalty in (0.01, 0.1, 1)]
+        compare(f"covid, AUROC of {layer}: plain logistic regression | workflow", max(found), table.loc[layer, "auroc"])
         # The workflow's penalty and features are chosen in the inner folds, and it averages the repeats.
-        assert min(plain) - 0.04 <= table.loc[layer, "auroc"] <= max(plain) + 0.03, layer
+        assert min(found) - 0.04 <= table.loc[layer, "auroc"] <= max(found) + 0.03, layer
+
+
+def test_covid_factors_follow_severity(covid):
+    """A factor tells intensive care from the ward without having seen it; outcome and severity go with it."""
+    found = associations(covid)
+    icu = found.loc["icu", "effect"].idxmax()
+    assert found.loc[("icu", icu), "q_value"] < 0.001
+    # SOFA was scored in intensive care alone; days out of hospital fall as it rises.
+    assert found.loc[("hospital_free_days", icu), "q_value"] < 0.01
 
 
 @pytest.fixture(scope="module")
 def breast(shared):
     """220 tumours of three subtypes (TCGA): 150 with three layers, 70 without proteins."""
     folder = working_folder("breast")
-
-    def read(part, layer):
-        return pd.read_csv(shared / "breast_tcga" / f"breast.TCGA__data.{part}__{layer}.csv.gz", index_col=0)
-
-    for layer, parts in {"mrna": ("train", "test"), "mirna": ("train", "test"), "protein": ("train",)}.items():
-        write_matrix(folder, layer, pd.concat([read(part, layer) for part in parts]))
-    labels = pd.concat([read(part, "subtype").set_axis(read(part, "mrna").index) for part in ("train", "test")])
-    labels = labels.rename(columns={"value": "subtype"}).rename_axis("participant").reset_index()
-    write_if_changed(folder / "labels.tsv", labels.to_csv(sep="\t", index=False))
-    return run_workflow(folder, "breast", "results/biomarkers/subtype/performance.tsv")
+    write_breast(shared, folder)
+    return run_workflow(folder, "breast", "results/biomarkers/subtype/performance.tsv", ASSOCIATIONS)
 
 
 def test_breast_cancer_subtypes_with_a_layer_missing(breast, compare):
@@ -110,3 +83,11 @@ def test_breast_cancer_subtypes_with_a_layer_missing(breast, compare):
     assert 1 - table.loc["mrna", "balanced_accuracy"] <= 0.10
     assert 1 - table.loc["late_fusion", "balanced_accuracy"] <= 0.10
     assert 1 - table["balanced_accuracy"].min() <= 0.25
+
+
+def test_breast_cancer_factors_are_subtypes_and_not_the_division(breast):
+    found = associations(breast)
+    # Subtypes are the first thing that expression tells of a tumour: more than half of a factor.
+    assert found.loc["subtype", "effect"].max() > 0.5
+    # Training and test samples are one cohort.
+    assert found.loc["part", "effect"].max() < 0.1

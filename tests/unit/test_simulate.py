@@ -22,7 +22,7 @@ from immunosep.simulate.participants import Trial, draw_trial, split_sites
 from immunosep.simulate.reads import simulate_reads, write_design
 from immunosep.simulate.seeds import generator
 from immunosep.simulate.truth_labels import carried_forward, endotype_of, reversal_of, true_labels
-from support.trial import read_clinical
+from support.trial import SCHEDULE, read_clinical
 
 SOFA_DAYS = [*range(1, 16), 21, 28]
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
@@ -292,7 +292,7 @@ def clinical_config(folder, **changes):
         "clinical": {name: paths[name] for name in ("participants", "visits")} | {"labels": None},
         "sealed": {name: paths[name] for name in ("classification", "allocation", "record")},
         "endotype": {"ferritin_cut": 4420, "hladr_cut": 5000},
-        "schedule": {"sofa_days": SOFA_DAYS, "omics_days": [1, 2, 4, 7, 15, 21, 28, 90], "screening_day": 0},
+        "schedule": SCHEDULE | {"sofa_days": SOFA_DAYS},
     }
 
 
