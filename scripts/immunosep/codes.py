@@ -490,6 +490,11 @@ CODES: dict[str, Code] = {
         "The first dose is given on day 1. What was taken later must not pass for a baseline.",
         "Set pre_dose to no, or correct the day.",
     ),
+    "pre_dose_unknown": _warning(
+        "not said whether a sample of day 1 is from before the first dose",
+        "What was taken after the dose holds the drug. Only what is surely from before it predicts as a baseline.",
+        "Write yes or no in pre_dose, by the times of sampling and of the dose.",
+    ),
     "pre_dose_disagrees": _warning(
         "layers disagree on whether a visit was before the first dose",
         "The tubes of one visit are mostly drawn together.",

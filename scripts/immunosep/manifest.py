@@ -302,7 +302,8 @@ def build_libraries(
             groups.setdefault(name, []).append(row)
     others = [column for column in (table.rows[0] if table.rows else ()) if column not in _ATTRIBUTES]
     root = posixpath.normpath(data_root or ".")
-    libraries = [_library(name, rows, countries, root, others) for name, rows in groups.items()]
+    told = _told_of_visits(table.rows)
+    libraries = [_library(name, rows, countries, root, others, told) for name, rows in groups.items()]
     return Libraries(libraries, set(rejected), followup)
 
 
@@ -323,7 +324,23 @@ def _rejected(name: str, row: Row, reason: str) -> Rejected:
     )
 
 
-def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str, others: Iterable[str]) -> Library:
+def _told_of_visits(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
+    """Return whether a visit was before the first dose, by site, participant and day, where its rows agree on it."""
+    said: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        if row["pre_dose"]:
+            said.setdefault((row["site"], participant_code(row), row["visit_day"]), set()).add(row["pre_dose"])
+    return {visit: min(words) for visit, words in said.items() if len(words) == 1}
+
+
+def _library(
+    name: str,
+    rows: list[Row],
+    countries: Mapping[str, str],
+    root: str,
+    others: Iterable[str],
+    told: Mapping[tuple[str, str, str], str],
+) -> Library:
     first = rows[0]
     is_sample = first["sample_type"] == "sample"
     code = participant_code(first) if is_sample else ""
@@ -331,6 +348,9 @@ def _library(name: str, rows: list[Row], countries: Mapping[str, str], root: str
     participant = f"{first['site']}-{code}" if is_sample else ""
     more = {column: first[column] for column in others}
     more["table"] = _below(root, first["table"])
+    if is_sample and not more["pre_dose"]:
+        # Tubes of one visit are drawn together.
+        more["pre_dose"] = told.get((first["site"], code, first["visit_day"]), "")
     files = [
         FileSet(
             _below(root, row["fastq_1"]),

@@ -245,15 +245,27 @@ def _check_tubes(table: Table, rows: Iterable[int]) -> None:
 
 
 def _check_pre_dose(table: Table, rows: Iterable[int]) -> None:
-    """Check `pre_dose`: never after day 1, and the same in all layers of one participant's visit."""
+    """Check `pre_dose`: told of day 1, never after it, and the same in all layers of one participant's visit."""
+    owner = ("sample_code", "participant_code", "visit_day", "pre_dose")
+    kind = ("sample_type", "collected")
+    unknown = [index for index in rows if not table.good(index, *kind)]
+    sampled = [
+        index
+        for index in rows
+        if table.rows[index]["sample_type"] == "sample" and table.rows[index]["collected"] != "no"
+    ]
+    # The row that tells may be one that cannot be read.
+    unread = sites_unread(table, *owner, *kind, of=[*sampled, *unknown])
+    untold: list[int] = []
     visits: dict[tuple[str, str, str], list[int]] = {}
-    for index in rows:
+    for index in sampled:
         row = table.rows[index]
-        if row["sample_type"] != "sample" or not row["pre_dose"] or not row["visit_day"]:
-            continue
-        if table.good(index, "site", "sample_code", "participant_code", "visit_day", "pre_dose"):
+        if row["visit_day"] and table.good(index, "site", *owner):
             visits.setdefault((row["site"], participant_code(row), row["visit_day"]), []).append(index)
-    for (site, code, day), members in visits.items():
+    for (site, code, day), everything in visits.items():
+        members = [index for index in everything if table.rows[index]["pre_dose"]]
+        if not members and day == "1" and unread.isdisjoint((site, "")):
+            untold += everything
         before = [index for index in members if table.rows[index]["pre_dose"] == "yes"]
         if before and int(day) > 1:
             problem = f"{site}-{code} has samples of day {day} from before the first dose ({lines_of(table, before)})"
@@ -261,6 +273,9 @@ def _check_pre_dose(table: Table, rows: Iterable[int]) -> None:
         elif before and len(before) < len(members):
             problem = f"samples of {site}-{code} on day {day} disagree, in {lines_of(table, members)}"
             add_across(table, "pre_dose_disagrees", members, "pre_dose", "no / yes", problem)
+    if untold:
+        problem = f"not said in {len(untold)} rows of day 1, nor in others of their visits: {lines_of(table, untold)}"
+        add_across(table, "pre_dose_unknown", untold, "pre_dose", "", problem)
 
 
 def _check_two_sites(table: Table, rows: Iterable[int]) -> None:

@@ -38,6 +38,7 @@ def sample(person, day, layer, assay, specimen, **more):
         "well": f"{person['site']}D{int(day):02d}{specimen}".replace("_", ""),
         "run": "R1",
         "collected": "yes",
+        "pre_dose": "yes" if day == "1" else "",
     }
     if layer == "microbiome":
         row["batch"] = "MB01"  # that of the controls

@@ -13,10 +13,12 @@ from immunosep.biomarkers.features import Predictors, clinical_predictors, froze
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
 from immunosep.biomarkers.preparation import MeasuredValues
 from immunosep.biomarkers.splits import outer_folds
-from immunosep.biomarkers.tasks import Task
+from immunosep.biomarkers.tasks import Task, load_task
 from immunosep.biomarkers.tuning import prepare, tune_logistic
+from immunosep.config import load_config
 from immunosep.errors import InputError
 from immunosep.integration.assemble import to_observations
+from support.runs import ROOT
 
 SETTINGS = Settings(
     max_features=200,
@@ -320,6 +322,35 @@ def test_predictors_are_counts_on_the_days_asked_for_and_drugs_never_predict():
     # All visits together would look into every outcome.
     with pytest.raises(InputError, match=r"layer rna has visit days \(1, 4\)"):
         omics_predictors(multiomics(), [], FILTERS)
+
+
+def test_of_the_day_of_the_first_dose_only_what_was_surely_before_it_is_a_baseline():
+    layers = multiomics()
+    rna = layers["rna"]
+    for said, baseline in {("yes", "no"): [1], ("yes", ""): [1], ("yes", "yes"): [1, 2]}.items():
+        rna.obs["pre_dose"] = [said[0], "no", said[1]]
+        found = omics_predictors(layers, [1], FILTERS, baseline=True)["rna"]
+        assert found.participants.tolist() == [f"GR01-00000000{number}" for number in baseline]
+        # After a landmark, or for a population of a later day, it is one sample among others.
+        assert omics_predictors(layers, [1, 4], FILTERS)["rna"].participants.size == 3
+    rna.obs["pre_dose"] = ["", "no", "no"]
+    with pytest.raises(InputError, match="layer rna: none of 2 samples of day 1 is said to be from before"):
+        omics_predictors(layers, [1], FILTERS, baseline=True)
+    # A ready matrix does not say, and is believed.
+    del rna.obs["pre_dose"]
+    assert omics_predictors(layers, [1], FILTERS, baseline=True)["rna"].participants.size == 2
+
+
+def test_the_drugs_may_tell_the_arm_where_it_must_not_be_found():
+    def usable(**more):
+        return omics_predictors(multiomics(), [1], FILTERS, **more)["rna"].usable.tolist()
+
+    assert usable(drugs=True) == [True] * 4
+    assert usable() == [True, True, False, True]
+    tasks = load_config(ROOT / "config/config.yaml")["biomarkers"]
+    found = {name: load_task(name, tasks) for name in ("control_arm", "control_site", "endotype", "landmark_d4")}
+    assert [name for name, own in found.items() if own.shows_drugs] == ["control_arm"]
+    assert [name for name, own in found.items() if not own.baseline] == ["landmark_d4"]
 
 
 def test_what_was_made_over_the_cohort_is_named():

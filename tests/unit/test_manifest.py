@@ -208,11 +208,22 @@ def test_a_layer_may_have_visit_days_of_its_own(trial):
     rna, swab = trial.manifest[3], trial.manifest[5]
     assert (rna["layer"], swab["layer"]) == ("rna", "microbiome")
     for row in (rna, swab):
-        row["visit_day"] = "3"
+        row |= {"visit_day": "3", "pre_dose": ""}
     trial.write_tables()
     found = one(trial)
     assert (found.code, found.row) == ("day_not_scheduled", 7)
     assert "layer microbiome are taken on days 1, 2, 4" in found.problem
+
+
+def test_a_row_that_does_not_say_takes_the_word_of_its_visit(trial):
+    trial.write()
+    library = "RO06-987654321-D01-proteome"
+    for own, other, found in [("", "yes", "yes"), ("no", "yes", "no"), ("", "no", "no"), ("", "", "")]:
+        for row in trial.manifest:
+            if row.get("site") == "RO06":
+                row["pre_dose"] = (own if row["layer"] == "proteome" else other) if row["visit_day"] == "1" else ""
+        trial.write_tables()
+        assert trial.check()[0].of(library).row["pre_dose"] == found
 
 
 def test_near_names_are_suggested(trial):

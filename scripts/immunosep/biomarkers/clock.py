@@ -15,6 +15,9 @@ from typing import Any, Final, Literal
 
 from immunosep.endpoints.columns import RESOLUTION_WINDOW
 
+#: The first dose is given on this day, after the day's sample where that is a baseline (protocol, schedule).
+FIRST_DOSE_DAY: Final = 1
+
 _VISIT: Final = re.compile(r"dynamic_endotype_d([0-9]+)")
 LANDMARK: Final = re.compile(r"landmark_(?:response|delta|mean_sofa_d[0-9]+)_d([0-9]+)")
 EVENT: Final = re.compile(r"(event|time_to_death)_([0-9]+)")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from immunosep.biomarkers.classes import person_table
+from immunosep.biomarkers.clock import FIRST_DOSE_DAY
 from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
 from immunosep.biomarkers.tasks import Task
 from immunosep.errors import InputError
@@ -148,10 +149,51 @@ def _correlation(columns: NDArray[np.float64], other: NDArray[np.float64]) -> ND
     return np.divide(shared, np.sqrt(np.maximum(spread, 0)), out=np.zeros(shared.size), where=spread > 0)
 
 
+def predicting_rows(obs: pd.DataFrame, name: str, days: Sequence[int], *, baseline: bool = False) -> NDArray[np.bool_]:
+    """Flag the samples of a modality that may predict.
+
+    Parameters
+    ----------
+    obs
+        visit_day; pre_dose (yes, no or empty) where the manifest tells.
+    name
+        Modality, for messages.
+    days
+        Visit days; empty for all rows of a cohort without days.
+    baseline
+        Of the day of the first dose only samples that were surely taken before it: a later one holds the drug. A
+        matrix without `pre_dose` is believed.
+
+    Raises
+    ------
+    InputError
+        If no sample of that day is said to be from before the first dose.
+    """
+    day = obs["visit_day"]
+    keep = np.ones(len(obs), dtype=bool) if not len(days) else day.isin(list(days)).to_numpy()
+    first = keep & (day == FIRST_DOSE_DAY).to_numpy()
+    if not baseline or "pre_dose" not in obs or not first.any():
+        return keep
+    before = (obs["pre_dose"].astype(str) == "yes").to_numpy()
+    if not (first & before).any():
+        raise InputError(
+            f"layer {name}: none of {first.sum()} samples of day {FIRST_DOSE_DAY} is said to be from before the first "
+            "dose, and a baseline task has nothing to predict from. Write pre_dose=yes in the manifest where it is so."
+        )
+    if (late := int((first & ~before).sum())) > 0:
+        logger.info("layer %s: %d samples of day %d not surely before the first dose", name, late, FIRST_DOSE_DAY)
+    return keep & (before | ~first)
+
+
 def omics_predictors(
-    layers: Mapping[str, AnnData], days: Sequence[int], filters: Mapping[str, Mapping[str, Any]]
+    layers: Mapping[str, AnnData],
+    days: Sequence[int],
+    filters: Mapping[str, Mapping[str, Any]],
+    *,
+    baseline: bool = False,
+    drugs: bool = False,
 ) -> dict[str, Predictors]:
-    """Return each modality's predictors on the given days; the drugs themselves may not predict.
+    """Return each modality's predictors on the given days.
 
     Parameters
     ----------
@@ -162,6 +204,10 @@ def omics_predictors(
         Visit days; empty for all rows of a cohort without days.
     filters
         By layer, the options of the configuration by which features are chosen (`preparation_of`).
+    baseline
+        See `predicting_rows`.
+    drugs
+        The drugs' own analytes may predict too.
 
     Returns
     -------
@@ -178,7 +224,7 @@ def omics_predictors(
         if not len(days) and data.obs["visit_day"].notna().any():
             found = ", ".join(f"{day:g}" for day in sorted(data.obs["visit_day"].dropna().unique()))
             raise InputError(f"layer {name} has visit days ({found}) and the task names none: say which may predict.")
-        keep = np.ones(data.n_obs, dtype=bool) if not len(days) else data.obs["visit_day"].isin(list(days)).to_numpy()
+        keep = predicting_rows(data.obs, name, days, baseline=baseline)
         if not keep.any():
             logger.info("layer %s has no sample on days %s", name, list(days))
             continue
@@ -195,7 +241,7 @@ def omics_predictors(
             part.obs["participant"].astype(str).to_numpy().astype(str),
             part.var_names.to_numpy().astype(str),
             flag(part.var, "definer"),
-            preparation_of(part, name, filters, ~masked),
+            preparation_of(part, name, filters, ~masked, drugs=drugs),
             np.asarray(part.layers["below_lod"], dtype=bool) if "below_lod" in part.layers else None,
         )
     return result
@@ -206,6 +252,8 @@ def preparation_of(
     modality: str,
     filters: Mapping[str, Mapping[str, Any]],
     shown: NDArray[np.bool_] | bool = True,
+    *,
+    drugs: bool = False,
 ) -> Preparation:
     """Return the unfitted transformer of a modality.
 
@@ -221,10 +269,12 @@ def preparation_of(
         `pseudocount` (microbiome), `min_detected` (proteome). A layer that is not named keeps all its features.
     shown
         Features that are not masked.
+    drugs
+        The drugs' own analytes may be chosen.
     """
     layer = "microbiome" if modality.startswith("microbiome") else modality
     options = filters.get(layer, {})
-    usable = ~flag(data.var, "drug_analyte") & shown
+    usable = (drugs | ~flag(data.var, "drug_analyte")) & shown
     if "counts" not in data.layers:
         return MeasuredValues(usable, options.get("min_detected", 0))
     if layer == "microbiome":

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from immunosep.biomarkers.classes import Limits, decide_classes
+from immunosep.biomarkers.features import predicting_rows
 from immunosep.biomarkers.guard import may_predict
 from immunosep.biomarkers.splits import keep_folds, outer_folds, place_folds
 from immunosep.biomarkers.tasks import load_task
@@ -41,7 +42,7 @@ def split_folds(
         task,
         labels,
         participants,
-        sampled_on(own, task.sampled_days),
+        sampled_on(own, task.sampled_days, baseline=task.baseline),
         Limits(
             # A class needs a participant in every fold in any case.
             min_per_class=max(biomarkers["min_per_class"], cv["outer_folds"]),
@@ -62,7 +63,7 @@ def split_folds(
     write_table(_with_classes(pd.concat(filled, ignore_index=True), classes), elsewhere_path)
 
 
-def sampled_on(matrices: Mapping[str, PathLike], days: Sequence[int]) -> set[str]:
+def sampled_on(matrices: Mapping[str, PathLike], days: Sequence[int], *, baseline: bool = False) -> set[str]:
     """Return the participants with a sample in any layer.
 
     Parameters
@@ -71,9 +72,17 @@ def sampled_on(matrices: Mapping[str, PathLike], days: Sequence[int]) -> set[str
         Layer matrices by modality.
     days
         Visit days that count; empty for a cohort without days.
+    baseline
+        See `features.predicting_rows`.
     """
-    tables = [table for modality, path in matrices.items() for table in read_samples(path, modality).values()]
-    return {name for table in tables for name in table.loc[table["visit_day"].isin(days) | (not days), "participant"]}
+    tables = {
+        name: table for modality, path in matrices.items() for name, table in read_samples(path, modality).items()
+    }
+    return {
+        participant
+        for name, table in tables.items()
+        for participant in table.loc[predicting_rows(table, name, days, baseline=baseline), "participant"]
+    }
 
 
 def _with_classes(folds: pd.DataFrame, classes: pd.Series) -> pd.DataFrame:

@@ -112,7 +112,7 @@ def load_inputs(task_name: str, sources: Sources, choices: Choices) -> Inputs:
     for modality, path in sources.matrices.items():
         if may_predict(modality, task.layers):
             layers.update(read_layer(path, modality))
-    blocks = omics_predictors(layers, task.days, choices.filters)
+    blocks = omics_predictors(layers, task.days, choices.filters, baseline=task.baseline, drugs=task.shows_drugs)
     participants = read_clinical(sources.participants, "participants") if sources.participants else None
     clinical = clinical_predictors(task, labels, participants)
     if clinical is not None:

@@ -81,6 +81,16 @@ class Task:
         return self.control and self.target in PLACES
 
     @property
+    def baseline(self) -> bool:
+        """Whether what came before the first dose predicts: without a landmark or a population of a later day."""
+        return self.landmark is None and self.population_day == 1
+
+    @property
+    def shows_drugs(self) -> bool:
+        """Whether the drugs' own analytes may predict: where the arm must not be found, they would tell it first."""
+        return self.control and self.target == "arm"
+
+    @property
     def sampled_days(self) -> tuple[int, ...]:
         """Days on which a sample makes somebody part of the population; empty: any sample, in a cohort without days.
 

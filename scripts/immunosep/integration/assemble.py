@@ -55,7 +55,8 @@ def read_samples(path: PathLike, layer: str) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of pandas.DataFrame
-        By modality name; rows by observation id, with participant and visit_day (NaN in a cohort without days).
+        By modality name; rows by observation id, with participant, visit_day (NaN in a cohort without days), and
+        pre_dose where the file has it.
     """
     if str(path).endswith(".h5ad"):
         import h5py
@@ -67,7 +68,8 @@ def read_samples(path: PathLike, layer: str) -> dict[str, pd.DataFrame]:
         obs = pd.read_csv(path, sep="\t", dtype=str, usecols=[0], index_col=0)
         obs.index = obs.index.astype(str)
     parts = _split_modalities(AnnData(obs=obs), layer, str(path))
-    return {modality: part.obs[["participant", "visit_day"]] for modality, part in parts.items()}
+    wanted = ["participant", "visit_day", "pre_dose"]
+    return {modality: part.obs[part.obs.columns.intersection(wanted)] for modality, part in parts.items()}
 
 
 def _split_modalities(data: AnnData, layer: str, source: str) -> dict[str, AnnData]:

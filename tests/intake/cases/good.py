@@ -19,7 +19,7 @@ def one_library(lab: Lab):
     lab.participants = {"first": lab.participants["first"]}
     lab.visits = {"first day 1": lab.visits["first day 1"]}
     needed = ("site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type",
-              "batch", "fastq_1", "fastq_2", "collected")  # fmt: skip
+              "batch", "fastq_1", "fastq_2", "collected", "pre_dose")  # fmt: skip
     lab.columns["manifest"] = list(needed)
 
 
@@ -88,6 +88,7 @@ def nothing_collected(lab: Lab):
         )
     for name in ("rna missed", "rna second"):
         del lab.manifest[name]
+    lab.put("manifest", "olink second", pre_dose="yes")
 
 
 @good
@@ -179,7 +180,7 @@ def extreme_and_real(lab: Lab):
 def died_on_the_first_day(lab: Lab):
     """A death on day 1 with a sample, a score and a contact of that day."""
     lab.put("participants", "died", death_day="1", last_contact_day="1")
-    lab.put("manifest", "rna died", visit_day="1")
+    lab.put("manifest", "rna died", visit_day="1", pre_dose="yes")
     del lab.visits["died day 9"]
 
 
