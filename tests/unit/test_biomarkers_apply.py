@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 
 from immunosep import cli
-from immunosep.biomarkers.apply import CHECKS, COLUMNS, FORMAT, MIN_OVERLAP, apply_model, load_model
+from immunosep.biomarkers.apply import (
+    CHECKS,
+    COLUMNS,
+    FORMAT,
+    MAX_DISTANCE,
+    MIN_OVERLAP,
+    apply_model,
+    chosen,
+    load_model,
+)
 from immunosep.biomarkers.features import Predictors, omics_predictors
 from immunosep.biomarkers.frozen import frozen_content, write_model
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
@@ -40,6 +49,7 @@ JOINT = ("mofa", "early_fusion", "boosting_mofa", "boosting_early_fusion")
 #: What can be said of a participant with the proteome alone.
 ONE_LAYER = {"proteome", "boosting_proteome", "late_fusion", "clinical_omics", *JOINT}
 FEATURES = 60
+TIME = {"days": [], "baseline": True}
 
 
 def make_layer(kind, persons, mals, generator):
@@ -72,7 +82,7 @@ def trial(tmp_path_factory):
     expected = predict(models, blocks, labels.index)
     path = tmp_path_factory.mktemp("frozen") / "model.skops"
     contents = {"full": {"MALS": frozen_content(models, blocks)}}
-    write_model({"format": FORMAT, "status": "fitted", "task": "t", "models": contents}, path)
+    write_model({"format": FORMAT, "status": "fitted", "task": "t", **TIME, "models": contents}, path)
     table = pd.DataFrame({"age_years": [f"{value:.12f}" for value in age]}, index=persons)
     return layers, table, expected, path
 
@@ -118,13 +128,71 @@ def test_a_few_missing_features_are_bridged_and_many_refused(trial):
     # One seventh absent: the probability moves a little.
     some = layers["rna"][:, layers["rna"].var_names[np.arange(FEATURES) % 7 != 6]].copy()
     bridged, checks = apply_model(content, {"rna": some}, None)
-    assert MIN_OVERLAP < checks["overlap"].max() < 0.9
+    assert MIN_OVERLAP <= checks["overlap"].min() <= checks["overlap"].max() < 0.9
     pair = whole[whole["model"] == "rna"]["probability"], bridged[bridged["model"] == "rna"]["probability"]
     assert np.corrcoef(*pair)[0, 1] > 0.95
     half = layers["rna"][:, layers["rna"].var_names[::2]].copy()
     refused, checks = apply_model(content, {"rna": half}, None)
     assert refused.empty
     assert set(checks["verdict"]) == {"refused: under 80% of the model's features were measured"}
+
+
+def test_the_features_that_a_model_chose_count_as_those_that_it_takes(trial):
+    """Ten of sixty: without them five sixths are there, and everybody would get one answer."""
+    layers, _, _, path = trial
+    content = load_model(path)
+    for kind in ("rna", "proteome"):
+        fitted = content["models"]["full"]["MALS"]["blocks"][kind]
+        *_, columns = chosen(fitted["pipeline"], len(fitted["features"]))
+        kept = ~layers[kind].var_names.isin(fitted["features"][columns])
+        assert kept.mean() > MIN_OVERLAP
+        table, checks = apply_model(content, {kind: layers[kind][:, kept].copy()}, None)
+        assert table.empty
+        assert set(checks["verdict"]) == {"refused: under 80% of the model's features were measured"}
+        assert checks["overlap"].max() == 0
+
+
+def test_a_community_by_other_names_is_refused(trial):
+    layers, _, _, path = trial
+    content = load_model(path)
+    oral = layers["microbiome_oral"]
+    renamed = oral.copy()
+    renamed.var_names = [f"g__{name}" for name in oral.var_names]
+    table, checks = apply_model(content, {"microbiome_oral": renamed}, None)
+    assert table.empty
+    assert set(checks["verdict"]) == {"refused: under 50% of the reads belong to genera of the model"}
+    # A genus that was not found is not listed; of what was found, the model knows nearly all.
+    fewer = oral[:, oral.var_names[:50]].copy()
+    _, checks = apply_model(content, {"microbiome_oral": fewer}, None)
+    assert checks["overlap"].min() == 1
+
+
+def test_a_sample_of_another_time_is_refused(trial):
+    layers, _, _, path = trial
+    content = load_model(path) | {"days": [1]}
+    late = layers["proteome"].copy()
+    late.obs["visit_day"] = np.where(np.arange(50) < 10, 7.0, 1.0)
+    late.obs["pre_dose"] = np.where(np.arange(50) < 20, "no", "yes")
+    for baseline, times in ((True, 30), (False, 40)):
+        table, checks = apply_model(content | {"baseline": baseline}, {"proteome": late}, None)
+        verdicts = checks["verdict"].tolist()
+        assert set(verdicts[:10]) == {"refused: of day 7, and the model is of day 1"}
+        after = "refused: from after the first dose, and the model is of before it"
+        assert verdicts.count(after) == (10 if baseline else 0)
+        assert table["observation"].nunique() == checks["verdict"].eq("used").sum() >= 0.9 * times
+
+
+def test_what_lies_in_the_very_centre_was_not_measured(trial):
+    layers, _, _, path = trial
+    content = load_model(path)
+    fitted = content["models"]["full"]["MALS"]["blocks"]["proteome"]
+    middle = layers["proteome"].copy()
+    middle.X[0] = np.median(layers["proteome"].X, axis=0)
+    _, checks = apply_model(content, {"proteome": middle}, None)
+    told = checks.set_index("observation").loc["P000"]
+    assert told["distance"] < -MAX_DISTANCE
+    assert told["verdict"] == "refused: outside the training samples"
+    assert len(fitted["features"]) == FEATURES
 
 
 def test_a_sample_outside_the_training_samples_is_refused_and_said(trial):

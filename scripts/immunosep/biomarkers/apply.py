@@ -1,7 +1,7 @@
 """A frozen model on new samples: nothing is refitted, and nobody's answer depends on who else is in the file."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
 from immunosep.biomarkers.calibration import Calibrated
+from immunosep.biomarkers.clock import FIRST_DOSE_DAY
 from immunosep.biomarkers.early import Early, joined_names
 from immunosep.biomarkers.estimators import Tuned
 from immunosep.biomarkers.features import NOT_LAYERS, Predictors
@@ -27,11 +28,15 @@ logger = logging.getLogger(__name__)
 FORMAT = "4"
 """How a frozen model is laid out; another number is another layout."""
 MIN_OVERLAP = 0.8
-"""A layer of which the sample measures a smaller share of the model's features is refused: more than a fifth of the
-evidence would be the training median."""
+"""A layer of which the sample measures a smaller share of the features is refused, be it of those that the model takes,
+of those that passed its filters or of those that it chose: more than a fifth would be the training median."""
+MIN_KNOWN_READS = 0.5
+"""A community of whose reads a smaller share belongs to genera of the model is refused. A genus that a table does not
+list was not found, so that under another taxonomy everything would be absent and nothing missing."""
 MAX_DISTANCE = 5.0
-"""A sample further from the training samples than this many robust standard deviations is refused: the model would
-extrapolate. Among ten thousand samples of a normal cloud not one lies there."""
+"""A sample whose distance from the training samples' centre is unlike theirs by more than this many robust standard
+deviations is refused: further out the model would extrapolate, and in the very centre lies what was filled in and not
+measured. Among ten thousand samples of a normal cloud not one lies there."""
 COLUMNS = ["observation", "feature_set", "class", "model", "probability"]
 CHECKS = ["observation", "feature_set", "class", "block", "overlap", "distance", "verdict"]
 FUSIONS = {"fusion": "late_fusion", "clinical_omics": "clinical_omics"}
@@ -151,20 +156,21 @@ def apply_model(
     content
         `load_model`.
     layers
-        By modality, a row per observation: `layers["counts"]` for modalities whose model takes counts, else X.
+        By modality, a row per observation: `layers["counts"]` for modalities whose model takes counts, else X; `obs`
+        with visit_day, and with pre_dose where it is known.
     clinical
         Clinical values indexed by observation, text; None for none.
 
     Returns
     -------
     The predictions (`COLUMNS`), and for each layer and observation the checks (`CHECKS`): share of the model's features
-    that were measured, distance from the training samples in robust standard deviations, and `used` or why not. A
-    refused layer is left out of the joint models.
+    that were measured (of a community, of the reads that belong to its genera), distance from the training samples in
+    robust standard deviations, and `used` or why not. A refused layer is left out of the joint models.
     """
     predictions, checks = [], []
     for feature_set, classes in content["models"].items():
         for name, model in classes.items():
-            blocks, told = _blocks(model, layers, clinical)
+            blocks, told = _blocks(content, model, layers, clinical)
             checks.append(told.assign(feature_set=feature_set, **{"class": name}))
             table = _predict(model, feature_set, blocks, layers)
             predictions.append(table.rename(columns={"participant": "observation"}).assign(**{"class": name}))
@@ -173,7 +179,10 @@ def apply_model(
 
 
 def _blocks(
-    model: Mapping[str, Any], layers: Mapping[str, AnnData], clinical: pd.DataFrame | None
+    content: Mapping[str, Any],
+    model: Mapping[str, Any],
+    layers: Mapping[str, AnnData],
+    clinical: pd.DataFrame | None,
 ) -> tuple[dict[str, Predictors], pd.DataFrame]:
     """Return the usable rows of each block, and the checks of all."""
     blocks, checks = {}, []
@@ -182,20 +191,28 @@ def _blocks(
         block = _block(name, fitted["features"], preparation, layers, clinical)
         if block is None:
             continue
-        overlap = np.isfinite(block.values).mean(axis=1)
+        overlap = _overlap(fitted["pipeline"], block)
+        known = _known_reads(block, layers[name]) if isinstance(preparation, LogRatios) else np.ones(len(overlap))
         far = distances(_gap_tolerant(fitted["pipeline"]), block.values)
         far = (far - fitted["cloud"]["median"]) / fitted["cloud"]["spread"]
-        verdict = np.where(
-            overlap < MIN_OVERLAP,
-            f"refused: under {MIN_OVERLAP:.0%} of the model's features were measured",
-            np.where(far > MAX_DISTANCE, "refused: outside the training samples", "used"),
+        verdict = np.select(
+            [overlap < MIN_OVERLAP, known < MIN_KNOWN_READS, np.abs(far) > MAX_DISTANCE],
+            [
+                f"refused: under {MIN_OVERLAP:.0%} of the model's features were measured",
+                f"refused: under {MIN_KNOWN_READS:.0%} of the reads belong to genera of the model",
+                "refused: outside the training samples",
+            ],
+            "used",
         )
+        if name in layers:
+            time = _wrong_time(content, layers[name])
+            verdict = np.where(time != "", time, verdict)
         checks.append(
             pd.DataFrame(
                 {
                     "observation": block.observations,
                     "block": name,
-                    "overlap": overlap,
+                    "overlap": np.minimum(overlap, known),
                     "distance": far,
                     "verdict": verdict,
                 }
@@ -204,6 +221,45 @@ def _blocks(
         blocks[name] = block.take(verdict == "used")
     columns = ["observation", "block", "overlap", "distance", "verdict"]
     return blocks, pd.concat(checks, ignore_index=True) if checks else pd.DataFrame(columns=columns)
+
+
+def chosen(pipeline: Pipeline, size: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the columns that a fitted pipeline of so many columns takes, then those left after each of its choices."""
+    columns = np.arange(size)
+    yield columns
+    for _, step in pipeline.steps:
+        if hasattr(step, "columns_"):
+            columns = columns[step.columns_]
+        elif hasattr(step, "get_support"):
+            columns = columns[step.get_support()]
+        else:
+            continue
+        yield columns
+
+
+def _overlap(pipeline: Pipeline, block: Predictors) -> NDArray[np.float64]:
+    """Return for each row the least share of measured features after any choice of the pipeline."""
+    measured = np.isfinite(block.values)
+    return np.min([measured[:, columns].mean(axis=1) for columns in chosen(pipeline, block.features.size)], axis=0)
+
+
+def _known_reads(block: Predictors, data: AnnData) -> NDArray[np.float64]:
+    """Return the share of each sample's reads that belong to genera of the model; 0 without a read."""
+    total = np.asarray(dense(data.layers["counts"]), dtype=np.float64).sum(axis=1)
+    return np.divide(block.values.sum(axis=1), total, out=np.zeros(len(total)), where=total > 0)
+
+
+def _wrong_time(content: Mapping[str, Any], data: AnnData) -> NDArray[np.str_]:
+    """Say of each sample why its time is not that of the model; an empty text where it is, or is not known."""
+    day = data.obs["visit_day"].to_numpy(dtype=np.float64)
+    days = content["days"]
+    off = np.isfinite(day) & ~np.isin(day, days) & bool(days)
+    told = [f"refused: of day {value:g}, and the model is of day {', '.join(map(str, days))}" for value in day]
+    wrong = np.where(off, told, "")
+    if content["baseline"] and "pre_dose" in data.obs:
+        dosed = (day == FIRST_DOSE_DAY) & (data.obs["pre_dose"].astype(str) == "no").to_numpy()
+        wrong = np.where(dosed & ~off, "refused: from after the first dose, and the model is of before it", wrong)
+    return wrong
 
 
 def _predict(

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
-from immunosep.biomarkers.apply import FUSIONS, cloud, joined_features, stored_fusion
+from immunosep.biomarkers.apply import FUSIONS, chosen, cloud, joined_features, stored_fusion
 from immunosep.biomarkers.estimators import Tuned
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Models
@@ -146,12 +146,8 @@ def coefficients(path: PathLike) -> pd.DataFrame:
 
 def _linear(pipeline: Any, features: Sequence[str]) -> list[tuple[str, float]]:
     """Follow the features through the pipeline's choices to the coefficients of its last step."""
-    names = np.asarray(features, dtype=object)
-    for _, step in pipeline.steps[:-1]:
-        if hasattr(step, "columns_"):
-            names = names[step.columns_]
-        elif hasattr(step, "get_support"):
-            names = names[step.get_support()]
+    *_, columns = chosen(pipeline, len(features))
+    names = np.asarray(features, dtype=object)[columns]
     model = pipeline.steps[-1][1]
     values = model.coef_[0]
     return [("intercept", float(model.intercept_[0])), *zip(names.tolist(), values.tolist(), strict=True)]

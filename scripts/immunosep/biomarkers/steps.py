@@ -234,6 +234,7 @@ def freeze_model(
         "status": "fitted",
         "target": task.target,
         "days": list(task.days),
+        "baseline": task.baseline,
         "models": fitted,
         "data_sha256": data_digest(inputs.blocks, classes),
         "folds_sha256": folds["digest"].iloc[0],
