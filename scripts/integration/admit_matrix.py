@@ -10,6 +10,8 @@ if __name__ == "__main__":
             layer=snakemake.wildcards.matrix,
             hidden=snakemake.params.hidden,
             participants_path=snakemake.input.participants or None,
+            gene_sets_path=snakemake.input.gene_sets,
+            drug_analytes_path=snakemake.input.drug_analytes,
             admitted_path=snakemake.output.admitted,
             left_out_path=snakemake.output.left_out,
         )

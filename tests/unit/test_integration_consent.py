@@ -9,6 +9,7 @@ from immunosep.integration.consent import with_consent
 from immunosep.integration.steps import admit_matrix
 from immunosep.io import read_table, write_table
 from immunosep.manifest import FollowUp, Libraries
+from support.runs import ROOT
 
 CODES = {"consented": "000000001", "deferred_pending": "000000002", "withdrawn": "000000003", "erase": "000000004"}
 
@@ -65,6 +66,8 @@ def test_files_to_files(tmp_path):
         layer="proteome",
         hidden=None,
         participants_path=tmp_path / "participants.tsv",
+        gene_sets_path=ROOT / "resources/gene_sets.tsv",
+        drug_analytes_path=ROOT / "resources/drug_analytes.tsv",
         admitted_path=tmp_path / "admitted.h5ad",
         left_out_path=tmp_path / "left_out.tsv",
     )

@@ -148,6 +148,8 @@ def admit(folder, name, hidden=HIDDEN, participants=None):
         layer="rna",
         hidden=hidden,
         participants_path=participants,
+        gene_sets_path=ROOT / "resources/gene_sets.tsv",
+        drug_analytes_path=ROOT / "resources/drug_analytes.tsv",
         admitted_path=folder / "admitted.h5ad",
         left_out_path=folder / "left_out.tsv",
     )

@@ -27,6 +27,8 @@ rule admit_matrix:
         matrix=lambda wildcards: config["layers"][wildcards.matrix]["matrix"],
         # What consent there is stands in the digest: another change of the table reruns nothing.
         participants=ancient(config["clinical"]["participants"] or []),
+        gene_sets=project_file("resources/gene_sets.tsv"),
+        drug_analytes=project_file("resources/drug_analytes.tsv"),
     output:
         admitted="results/{matrix}/admitted.h5ad",
         left_out="results/{matrix}/left_out.tsv",

@@ -14,6 +14,7 @@ from immunosep.integration.assemble import assemble, read_h5mu, read_layer, read
 from immunosep.integration.consent import with_consent
 from immunosep.integration.enrichment import enrich
 from immunosep.integration.factors import associate, observation_variables
+from immunosep.integration.flags import flag_features
 from immunosep.integration.mefisto import TimeScale
 from immunosep.integration.mixed_models import model_factors
 from immunosep.integration.tables import factors_table, summarise_factors, variance_table, weights_table
@@ -51,10 +52,12 @@ def admit_matrix(
     layer: str,
     hidden: Mapping[str, Any] | None,
     participants_path: PathLike | None,
+    gene_sets_path: PathLike,
+    drug_analytes_path: PathLike,
     admitted_path: PathLike,
     left_out_path: PathLike,
 ) -> None:
-    """Write a ready matrix as a run may use it: without rows that lack consent, telling features masked.
+    """Write a ready matrix as a run may use it: without rows that lack consent, features flagged, the telling masked.
 
     Only X, the layers, `obs`, `var` and `uns["immunosep"]` are carried over: what else a file may hold (`raw`,
     embeddings, graphs) was made from unmasked values.
@@ -69,6 +72,8 @@ def admit_matrix(
         `blinding.hidden_features`; None where the role sees all.
     participants_path
         Clinical table of participants, or None. Whom it does not name stays.
+    gene_sets_path, drug_analytes_path
+        Tables of `resources/`, for what the matrix does not say of its features (`flags.flag_features`).
     admitted_path
         Target, `.h5ad`.
     left_out_path
@@ -80,6 +85,7 @@ def admit_matrix(
     data = ad.AnnData(source.X, obs=source.obs.copy(), var=source.var.copy(), layers=dict(source.layers))
     if "immunosep" in source.uns:
         data.uns["immunosep"] = source.uns["immunosep"]
+    flag_features(data, layer, read_table(gene_sets_path), read_table(drug_analytes_path))
     mask_features(data, layer, hidden)
     write_h5ad(data, admitted_path)
     write_table(left_out, left_out_path)

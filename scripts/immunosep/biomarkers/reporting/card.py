@@ -102,7 +102,7 @@ def _predictors(facts: Facts) -> Iterator[str]:
         told = f", {features.iloc[0]} features" if len(features) else ""
         yield f"- {name}: {facts.told(sampled, facts.total)} of {facts.total} participants{told}"
     yield f"- Feature sets: {describe.feature_sets(facts.task)}; the drugs' own analytes never enter"
-    yield f"- Definers of the endotype left out: {describe.excludes_definers(facts.task)}"
+    yield f"- Definers of the endotype left out: {describe.excludes_definers(facts)}"
     yield (
         "- Learned inside each fold: which genes, peaks, proteins and genera are common enough, variance filter, "
         "imputation, scaling, feature choice, penalty, calibration, factors, late fusion. Scales (log counts per "

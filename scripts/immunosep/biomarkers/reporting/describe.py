@@ -182,10 +182,14 @@ def feature_sets(task: Task) -> str:
     return "; ".join(f"{name} ({FEATURE_SETS[name]})" for name in task.feature_sets)
 
 
-def excludes_definers(task: Task) -> str:
-    """Say whether what defines the endotype may predict."""
+def excludes_definers(facts: Facts) -> str:
+    """Say whether what defines the endotype may predict, and how many such features are known."""
+    task = facts.task
     strictest = next((name for name in reversed(list(FEATURE_SETS)) if name in task.feature_sets), "full")
     if strictest == "full":
         return "no: what measures ferritin or HLA-DR may predict"
     beside = " (beside it also with them)" if "full" in task.feature_sets else ""
-    return f"yes, in the feature set {strictest}{beside}"
+    known = facts.training("block", level="definers").set_index("name")["n"]
+    if (known.astype(int) == 0).all():
+        return f"in the feature set {strictest}, and **no feature of any layer is known to be one**: it is as full"
+    return f"yes, in the feature set {strictest}{beside}: {joined([f'{name} {n}' for name, n in known.items()])}"
