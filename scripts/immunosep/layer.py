@@ -86,6 +86,10 @@ def metric_table(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"value": wide.astype("float64").stack().dropna()}).reset_index()
 
 
+#: Layers whose features are genes or peaks: there a drug's analytes are what it moves, elsewhere what reads the drug.
+TRANSCRIPTS = frozenset({"rna", "atac"})
+
+
 def definer_symbols(gene_sets: pd.DataFrame) -> frozenset[str]:
     """Return the symbols of the features that define the endotype (`resources/gene_sets.tsv`, set ``definers``)."""
     return frozenset(gene_sets.loc[gene_sets["gene_set"] == "definers", "symbol"])

@@ -301,11 +301,11 @@ def multiomics():
     counts = np.array([[10, 1000, 3, 80], [0, 5, 1, 20], [7, 100, 9, 60]])
     rna = AnnData(counts.astype(np.float32) * 0, obs=obs, var=var, layers={"counts": counts})
     npx = AnnData(np.array([[1.5, np.nan]], dtype=np.float32), obs=obs.iloc[:1].rename(index=lambda n: n + "p"))
-    npx.var_names = ["p1", "p2"]
+    npx.var = pd.DataFrame({"drug_analyte": [False, True]}, index=["p1", "IFNG"])
     return {"rna": to_observations(rna, "rna", ""), "proteome": to_observations(npx, "proteome", "")}
 
 
-def test_predictors_are_counts_on_the_days_asked_for_and_drugs_never_predict():
+def test_predictors_are_counts_on_the_days_asked_for():
     blocks = omics_predictors(multiomics(), [1], FILTERS)
     rna = blocks["rna"]
     assert rna.observations.tolist() == ["GR01-000000001-D01", "GR01-000000002-D01"]
@@ -314,8 +314,7 @@ def test_predictors_are_counts_on_the_days_asked_for_and_drugs_never_predict():
     assert rna.features[fitted.columns_].tolist() == ["HBB", "g2"]
     # Without the globin gene the library has 10 + 3 + 80 counts.
     np.testing.assert_allclose(rna.prepared(fitted).values[0], np.log2(np.array([1000.5, 80.5]) / 94 * 1e6))
-    assert rna.feature_set("no_definers").usable.tolist() == [False, True, False, True]
-    assert rna.usable.tolist() == [True, True, False, True]
+    assert rna.feature_set("no_definers").usable.tolist() == [False, True, True, True]
     assert blocks["proteome"].values.tolist()[0][0] == 1.5
     assert omics_predictors(multiomics(), [7], FILTERS) == {}
     assert omics_predictors(multiomics(), [1, 4], FILTERS)["rna"].participants.size == 3
@@ -342,11 +341,13 @@ def test_of_the_day_of_the_first_dose_only_what_was_surely_before_it_is_a_baseli
 
 
 def test_the_drugs_may_tell_the_arm_where_it_must_not_be_found():
-    def usable(**more):
-        return omics_predictors(multiomics(), [1], FILTERS, **more)["rna"].usable.tolist()
+    def usable(days, **more):
+        return [block.usable.tolist() for block in omics_predictors(multiomics(), days, FILTERS, **more).values()]
 
-    assert usable(drugs=True) == [True] * 4
-    assert usable() == [True, True, False, True]
+    assert usable([1, 4], drugs=True) == [[True] * 4, [True] * 2]
+    assert usable([1, 4]) == [[True, True, False, True], [True, False]]
+    # Before the first dose a transcript is what it is; an assay reads the drug itself, whatever it reads before.
+    assert usable([1]) == [[True] * 4, [True, False]]
     tasks = load_config(ROOT / "config/config.yaml")["biomarkers"]
     found = {name: load_task(name, tasks) for name in ("control_arm", "control_site", "endotype", "landmark_d4")}
     assert [name for name, own in found.items() if own.shows_drugs] == ["control_arm"]

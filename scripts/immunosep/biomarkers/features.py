@@ -21,7 +21,7 @@ from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, 
 from immunosep.biomarkers.tasks import Task
 from immunosep.errors import InputError
 from immunosep.integration.factors import dense
-from immunosep.layer import flag
+from immunosep.layer import TRANSCRIPTS, flag
 from immunosep.masking import masked_here
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,8 @@ def omics_predictors(
     baseline
         See `predicting_rows`.
     drugs
-        The drugs' own analytes may predict too.
+        The drugs' own analytes may predict too, else only what they move (transcripts, peaks) and only where no sample
+        is from after the first dose: HLA-DR genes define the endotype before the drug moves them.
 
     Returns
     -------
@@ -234,6 +235,7 @@ def omics_predictors(
         # Masked on one of these days: it neither predicts nor, where counts are shares of a total, counts for that.
         masked = masked_here(part)
         values[:, masked] = 0 if "counts" in part.layers else np.nan
+        moved = name in TRANSCRIPTS and not (part.obs["visit_day"] > FIRST_DOSE_DAY).any()
         result[name] = Predictors(
             name,
             values,
@@ -241,7 +243,7 @@ def omics_predictors(
             part.obs["participant"].astype(str).to_numpy().astype(str),
             part.var_names.to_numpy().astype(str),
             flag(part.var, "definer"),
-            preparation_of(part, name, filters, ~masked, drugs=drugs),
+            preparation_of(part, name, filters, ~masked, drugs=drugs or moved),
             np.asarray(part.layers["below_lod"], dtype=bool) if "below_lod" in part.layers else None,
         )
     return result
@@ -270,7 +272,7 @@ def preparation_of(
     shown
         Features that are not masked.
     drugs
-        The drugs' own analytes may be chosen.
+        What is flagged as a drug's analyte may be chosen.
     """
     layer = "microbiome" if modality.startswith("microbiome") else modality
     options = filters.get(layer, {})

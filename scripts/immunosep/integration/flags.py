@@ -6,14 +6,13 @@ import anndata as ad
 import pandas as pd
 
 from immunosep.blinding import bare
-from immunosep.layer import definer_symbols, drug_symbols, flag, has_symbol
+from immunosep.layer import TRANSCRIPTS, definer_symbols, drug_symbols, flag, has_symbol
 
 logger = logging.getLogger(__name__)
 
 FLAGS = ("definer", "drug_analyte")
 #: Parts of the names by which laboratories and cytometers call what defines the endotype.
 DEFINER_TERMS = ("ferritin", "hladr")
-_TRANSCRIPTS = frozenset({"rna", "atac"})
 
 
 def flag_features(data: ad.AnnData, layer: str, gene_sets: pd.DataFrame, drug_analytes: pd.DataFrame) -> None:
@@ -34,7 +33,7 @@ def flag_features(data: ad.AnnData, layer: str, gene_sets: pd.DataFrame, drug_an
         return
     names = pd.Series(data.var.index.astype(str), index=range(data.n_vars))
     symbols = data.var["symbol"].astype(str).set_axis(names.index) if "symbol" in data.var else names
-    genes = layer in _TRANSCRIPTS
+    genes = layer in TRANSCRIPTS
     found = {
         "definer": has_symbol(symbols, definer_symbols(gene_sets)),
         "drug_analyte": has_symbol(symbols, drug_symbols(drug_analytes, "transcript" if genes else "protein")),

@@ -101,7 +101,10 @@ def _predictors(facts: Facts) -> Iterator[str]:
         features = facts.training("block", name=name, level="features")["n"]
         told = f", {features.iloc[0]} features" if len(features) else ""
         yield f"- {name}: {facts.told(sampled, facts.total)} of {facts.total} participants{told}"
-    yield f"- Feature sets: {describe.feature_sets(facts.task)}; the drugs' own analytes never enter"
+    yield (
+        f"- Feature sets: {describe.feature_sets(facts.task)}; the drugs' own assays never enter, nor after the first "
+        "dose the genes they move"
+    )
     yield f"- Definers of the endotype left out: {describe.excludes_definers(facts)}"
     yield (
         "- Learned inside each fold: which genes, peaks, proteins and genera are common enough, variance filter, "
