@@ -138,7 +138,8 @@ def predictor_choice(facts: Facts) -> Answer:
     """Item 9a."""
     counted = [f"{name} {_features(facts, name)} features" for name in facts.layers]
     return Answer(
-        f"All features of every layer: {joined(counted)}. The drugs' own assays never enter, nor after the first dose the genes they move. Feature sets: "
+        f"All features of every layer: {joined(counted)}. The drugs' own assays never enter, nor after "
+        "the first dose the genes they move. Feature sets: "
         f"{describe.feature_sets(facts.task)}. Clinical, chosen beforehand: {describe.clinical(facts.task)}. Inside "
         "the folds the features that are common enough are kept (item 12b), then the "
         f"{facts.biomarkers['max_features']} of each layer that vary most."
