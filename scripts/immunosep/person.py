@@ -3,15 +3,19 @@
 import codecs
 import gzip
 import io
+import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from immunosep.checks import check_file
+from immunosep.errors import InputError
+from immunosep.outputs import LAYERS
 from immunosep.scan import Scanner, Watchlist
-from immunosep.sheet import read_sheet
 
+_Key = tuple[str, str]
 _FILE_COLUMNS: Final = ("fastq_1", "fastq_2")
 _SEPARATORS: Final = (b"\t", b";", b",")
 _TEXT: Final = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
@@ -33,9 +37,9 @@ class Person:
     layers
         Layers with samples of theirs.
     files
-        Raw files that are theirs alone, relative to the data folder.
+        Raw files that are theirs alone, as they can be opened from the folder of the run.
     tables
-        Table of the vendor, relative to the data folder -> names of their samples in it.
+        Table of the vendor, likewise -> names of their samples in it.
     """
 
     site: str
@@ -58,50 +62,100 @@ class Person:
         )
 
 
+class _Owners(NamedTuple):
+    """Whose, as site and participant code, is what a list of libraries names.
+
+    Attributes
+    ----------
+    tubes
+        Site and code of the tube.
+    files
+        Paths.
+    samples
+        Path of a vendor's table, and name of the sample in it.
+    layers
+        Layers.
+    """
+
+    tubes: dict[tuple[str, str], set[_Key]]
+    files: dict[str, set[_Key]]
+    samples: dict[tuple[str, str], set[_Key]]
+    layers: dict[str, set[_Key]]
+
+
 def find_person(config: Mapping[str, Any], site: str, code: str) -> Person:
-    """Gather from the manifest and the clinical tables what belongs to a participant.
+    """Gather from the input tables, and from the run's own lists of libraries, what belongs to a participant.
 
     Tables with mistakes are read as well as they can be, and one that is not there is passed over: a withdrawal must
-    not wait for a clean manifest.
+    not wait for a clean manifest. The lists of the last run know what has left the manifest since; what the manifest
+    still names belongs to whom it says.
+
+    Raises
+    ------
+    InputError
+        When one of the tables cannot be read at all: what it names would stay.
     """
-    owners: dict[str, set[tuple[str, str]]] = {code: {(site, code)}}
-    layers, files, others = set(), set(), set()
-    tables: dict[str, set[str]] = {}
-    for row in _rows(config["manifest"]):
-        owner = (row.get("site", ""), row.get("participant_code", "") or row.get("sample_code", ""))
-        named = {row[column] for column in _FILE_COLUMNS if row.get(column)}
-        for own in {owner[1], row.get("sample_code", "")} - {""}:
-            owners.setdefault(own, set()).add(owner)
-        if owner != (site, code):
-            others |= named
-            continue
-        layers.add(row.get("layer", ""))
-        files |= named
-        if row.get("table"):
-            (tables.setdefault(row["table"], set()) if row.get("table_id") else files).add(
-                row.get("table_id") or row["table"]
-            )
-    for path in (config["clinical"]["participants"], config["clinical"]["visits"]):
-        for row in _rows(path):
-            if row.get("participant_code"):
-                owners.setdefault(row["participant_code"], set()).add((row.get("site", ""), row["participant_code"]))
-    mine = sorted(own for own, people in owners.items() if (site, code) in people)
+    me = (site, code)
+    root = Path(config["data_root"])
+    now = _owners(_rows(config["manifest"], "manifest"), lambda path: [os.path.normpath(root / path)])
+    # The lanes of a library stand in one cell, and the data folder before each path.
+    before = _owners(_listed(), lambda paths: [os.path.normpath(path) for path in paths.split(";")])
+    tubes, files, samples = before.tubes | now.tubes, before.files | now.files, before.samples | now.samples
+    people = {me, *(owner for owners in tubes.values() for owner in owners)}
+    for name in ("participants", "visits"):
+        people |= {(row["site"], row["participant_code"]) for row in _rows(config["clinical"][name], name)}
+    mine = {code, *(tube for (_, tube), owners in tubes.items() if me in owners)}
+    others = {own for _, own in people - {me}} | {tube for (_, tube), owners in tubes.items() if owners != {me}}
+    tables: dict[str, list[str]] = {}
+    for (table, sample), owners in sorted(samples.items()):
+        if me in owners:
+            tables.setdefault(table, []).append(sample)
     return Person(
         site,
         code,
-        tuple(mine),
-        tuple(own for own in mine if len(owners[own]) > 1),
-        tuple(sorted(layers - {""})),
-        tuple(sorted(files - others)),
-        {table: tuple(sorted(ids)) for table, ids in sorted(tables.items())},
+        tuple(sorted(mine)),
+        tuple(sorted(mine & others)),
+        tuple(sorted({layer for own in (before, now) for layer, owners in own.layers.items() if me in owners})),
+        tuple(sorted(file for file, owners in files.items() if owners == {me})),
+        {table: tuple(ids) for table, ids in tables.items()},
     )
 
 
-def _rows(path: str | None) -> Iterator[dict[str, str]]:
-    if path and Path(path).is_file():
-        sheet = read_sheet(path)
-        for row in sheet.rows:
-            yield dict(zip(sheet.header, row, strict=False))
+def _owners(rows: Iterable[Mapping[str, str]], paths_in: Callable[[str], list[str]]) -> _Owners:
+    found = _Owners({}, {}, {}, {})
+    for row in rows:
+        owner = (row["site"], row["participant_code"] or row["sample_code"])
+        named = [path for column in _FILE_COLUMNS if row[column] for path in paths_in(row[column])]
+        for table in paths_in(row["table"]) if row["table"] else ():
+            if row["table_id"]:
+                found.samples.setdefault((table, row["table_id"]), set()).add(owner)
+            else:
+                named.append(table)
+        for path in named:
+            found.files.setdefault(path, set()).add(owner)
+        if owner[1]:
+            found.tubes.setdefault((owner[0], row["sample_code"] or owner[1]), set()).add(owner)
+        if row["layer"]:
+            found.layers.setdefault(row["layer"], set()).add(owner)
+    return found
+
+
+def _listed() -> Iterator[Mapping[str, str]]:
+    for name in ("libraries", *LAYERS):
+        yield from _rows(f"results/intake/{name}.tsv", "manifest")
+
+
+def _rows(path: str | None, name: str) -> Iterator[Mapping[str, str]]:
+    if not path or not Path(path).is_file():
+        return
+    table = check_file(path, name)
+    for found in table.findings:
+        if found.code in ("file_unreadable", "not_text"):
+            raise InputError(
+                f"{path}: {found.problem}. What belongs to the participant cannot be told without it. Mend or restore "
+                "the file, then call the command again."
+            )
+    yield from table.rows
 
 
 def edited(path: Path, person: Person, ids: Iterable[str] = ()) -> tuple[bytes, int]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from immunosep.checks import columns_of
 from immunosep.errors import InputError
 from immunosep.findings import mask
 from immunosep.leak_patterns import find_addresses, general_patterns, machine_names, words_pattern
@@ -91,15 +92,24 @@ def codes_of(config: Mapping[str, Any]) -> set[tuple[str, str]]:
     their participants stand in the table of participants.
     """
     clinical = config["clinical"]
-    paths = (config["manifest"], clinical["participants"], clinical["visits"], clinical["labels"])
-    return set().union(*(codes_in(Path(path)) for path in paths if path))
+    found = codes_in(Path(clinical["labels"])) if clinical["labels"] else set()
+    tables = {"manifest": config["manifest"], **{name: clinical[name] for name in ("participants", "visits")}}
+    return found.union(*(codes_in(Path(path), name) for name, path in tables.items() if path))
 
 
-def codes_in(path: Path) -> set[tuple[str, str]]:
-    """Return site and code of everybody whom a table names by its columns `site` and code, or `participant`."""
+def codes_in(path: Path, name: str = "") -> set[tuple[str, str]]:
+    """Return site and code of everybody whom a table names by its columns `site` and code, or `participant`.
+
+    Parameters
+    ----------
+    path
+        Table; nobody where it is not there.
+    name
+        Name of its schema, which chooses the sheet of a workbook; empty for a table without one.
+    """
     if not path.is_file():
         return set()
-    sheet = read_sheet(path)
+    sheet = read_sheet(path, name, columns_of(name) if name else ())
     rows = [dict(zip(sheet.header, row, strict=False)) for row in sheet.rows]
     named = {(row.get("site", ""), row.get(column, "")) for row in rows for column in _CODE_COLUMNS}
     joined = {tuple(row.get("participant", "").split("-", 1)) for row in rows}

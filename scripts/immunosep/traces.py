@@ -1,5 +1,6 @@
 """Where a participant is in the folder of a run and in its input files."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -128,10 +129,9 @@ def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
 
     Sealed tables are searched as bytes; nothing of them is shown, whatever the role.
     """
-    scanner = person.scanner()
-    data_root = Path(config["data_root"])
-    named = {str(data_root / table): ids for table, ids in (person.tables or {}).items()}
-    raw = {str(data_root / file) for file in person.files if (data_root / file).is_file()}
+    scanner, data_root = person.scanner(), Path(os.path.normpath(config["data_root"]))
+    named = dict(person.tables or {})
+    raw = {file for file in person.files if Path(file).is_file()}
     found = InputTraces({}, sorted(raw), [])
     seen = set(raw)
     for path in [*_input_tables(config), *map(Path, named), *_below(data_root, config)]:

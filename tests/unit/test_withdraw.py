@@ -19,9 +19,9 @@ from openpyxl import Workbook, load_workbook
 
 from immunosep import sealed
 from immunosep.errors import InputError
-from immunosep.intake import check_inputs, load_libraries
+from immunosep.intake import check_inputs, load_libraries, write_sample_tables
 from immunosep.person import edited, find_person, without_person
-from immunosep.scan import Watchlist, scan_folder
+from immunosep.scan import Watchlist, codes_of, scan_folder
 from immunosep.surrogates import keyed_hash, load_secret
 from immunosep.tombstones import epoch, read_tombstones, withdrawals
 from immunosep.withdraw import begin, describe_plan, finish, plan
@@ -167,6 +167,56 @@ def test_nothing_of_the_participant_stays_and_all_of_the_others(trial):
     assert not Path("cohort/raw/lane2_R1.fastq.gz").exists()  # theirs by the manifest, not by its name
     assert len(list(Path("cohort/raw").glob(f"{OTHER}*"))) > 3
     assert [lib.participant for lib in load_libraries(trial.config).records() if lib.participant] == [OTHER] * 5
+
+
+def as_workbook(path, cover="Read me"):
+    """Turn a TSV into a workbook whose first sheet is a cover; return its path."""
+    book = Workbook()
+    book.active.title = cover
+    book.active.append(["Manifest of the laboratory", "one row per file"])
+    sheet = book.create_sheet("Samples")
+    for line in path.read_text().splitlines():
+        sheet.append(line.split("\t"))
+    path.unlink()
+    book.save(path.with_suffix(".xlsx"))
+    return str(path.with_suffix(".xlsx"))
+
+
+def test_a_workbook_with_a_cover_is_read_where_the_check_reads_it(trial):
+    for name in ("participants", "visits"):
+        trial.config["clinical"][name] = as_workbook(Path(trial.config["clinical"][name]))
+    trial.config["manifest"] = as_workbook(Path(trial.config["manifest"]))
+    assert {(SITE, CODE), (SITE, TUBE)} <= codes_of(trial.config)
+    assert withdraw(trial.config)["status"] == "complete"
+    assert not Path("cohort/raw/lane2_R1.fastq.gz").exists()  # theirs by the manifest, not by its name
+    assert not Path("results/rna/genes.tsv").exists()
+    assert scan_folder(Path(), PERSON) == []
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_has_left_the_manifest_is_known_from_the_last_run(trial, elsewhere):
+    write_sample_tables(
+        trial.config, **{n: f"results/intake/{n}.tsv" for n in ("libraries", "rejected", "completeness")}
+    )
+    trial.folder, trial.sealed = Path("cohort"), Path("cohort-sealed")
+    mine = [row for row in trial.manifest if row.get("participant_code") == CODE]
+    trial.manifest = [row for row in trial.manifest if row not in mine]
+    if elsewhere:  # the second lane was entered for the wrong participant, and is the other's
+        trial.manifest.append(trial.manifest[0] | {name: mine[1][name] for name in ("fastq_1", "fastq_2", "run")})
+    trial.write_tables()
+    certificate = withdraw(trial.config)
+    assert certificate["status"] == "complete"
+    assert certificate["inputs"]["raw_files"] == (4 if elsewhere else 6)
+    assert Path("cohort/raw/lane2_R1.fastq.gz").exists() is elsewhere
+    assert not Path("results/rna/genes.tsv").exists()
+    assert scan_folder(Path(), PERSON) == []
+
+
+def test_a_manifest_that_cannot_be_read_is_not_taken_for_empty(trial):
+    Path("cohort/manifest.xlsx").write_bytes(b"PK\x03\x04 broken")
+    trial.config["manifest"] = "cohort/manifest.xlsx"
+    with pytest.raises(InputError, match=r"manifest\.xlsx.*cannot be told without it"):
+        plan(trial.config, SITE, CODE)
 
 
 def test_the_certificate_counts_and_names_nobody(trial):
