@@ -20,10 +20,11 @@ from openpyxl import Workbook, load_workbook
 from immunosep import sealed
 from immunosep.errors import InputError
 from immunosep.intake import check_inputs, load_libraries, write_sample_tables
-from immunosep.person import edited, find_person, without_person
+from immunosep.person import Person, edited, find_person, without_person
 from immunosep.scan import Watchlist, codes_of, scan_folder
 from immunosep.surrogates import keyed_hash, load_secret
 from immunosep.tombstones import epoch, read_tombstones, withdrawals
+from immunosep.traces import find_inputs
 from immunosep.withdraw import begin, describe_plan, finish, plan
 from support.trial import FIRST, SECOND, Trial, codes, sample
 
@@ -32,6 +33,7 @@ TUBE = "444555666"
 NAME, OTHER = f"{SITE}-{CODE}", f"{SECOND['site']}-{SECOND['participant_code']}"
 SECRET = b"0" * 64
 PERSON = Watchlist(codes=frozenset({CODE.encode(), TUBE.encode()}), general=False)
+PLAIN = Person(SITE, CODE, (CODE,))
 # What a run leaves: path below the folder of the run -> whether it must go.
 RESULTS = {
     "results/README.md": False,
@@ -251,6 +253,62 @@ def test_a_tombstone_blocks_the_way_back(trial):
     assert len(libraries) == 0
     assert CODE not in " ".join(f.problem + f.value for f in findings if f.code == "withdrawn_participant")
     with pytest.raises(InputError, match="has withdrawn"):
+        load_libraries(trial.config)
+
+
+def ready_matrix(path, names, **columns):
+    data = anndata.AnnData(np.ones((len(names), 1)))
+    data.obs_names = names
+    for column, values in columns.items():
+        data.obs[column] = values
+    data.write_h5ad(path)
+
+
+def ready_table(path, names):
+    text = "\n".join(["observation\tIL6", *(f"{name}\t1" for name in names)]) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+
+
+MATRICES = {
+    "named.h5ad": lambda path: ready_matrix(path, [f"{NAME}-D01", f"{OTHER}-D01"]),
+    "column.h5ad": lambda path: ready_matrix(path, ["a", "b"], participant=[OTHER, NAME]),
+    "table.tsv": lambda path: ready_table(path, [f"{NAME}-D01", f"{OTHER}-D01"]),
+    "packed.tsv.gz": lambda path: ready_table(path, [OTHER, f"{SITE}_{CODE}"]),
+    "of_others.tsv": lambda path: ready_table(path, [f"{OTHER}-D01", f"{SECOND['site']}-{CODE}"]),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_a_tombstone_blocks_the_way_back_through_a_ready_matrix(trial, name, with_manifest):
+    withdraw(trial.config)
+    MATRICES[name](Path(name))
+    trial.config["layers"] = {"proteome": {"enabled": True, "matrix": name}}
+    if not with_manifest:
+        trial.config |= {"manifest": None, "clinical": dict.fromkeys(trial.config["clinical"])}
+    told = [f for f in check_inputs(trial.config)[1] if f.code == "withdrawn_participant"]
+    assert [f.file for f in told] == ([] if name == "of_others.tsv" else [name])
+    assert CODE not in " ".join(f.problem + f.value for f in told)
+    if told:
+        with pytest.raises(InputError, match="has withdrawn"):
+            load_libraries(trial.config)
+        assert trial.config["layers"]["proteome"]["matrix"] in find_inputs(trial.config, PLAIN).paths()
+
+
+def test_a_tombstone_blocks_the_way_back_through_a_ready_label_table(trial):
+    withdraw(trial.config)
+    Path("labels.tsv").write_text(f"participant\ticu\n{OTHER}\tyes\n{NAME}\tno\n")
+    trial.config["clinical"]["labels"] = "labels.tsv"
+    with pytest.raises(InputError, match=r"labels\.tsv[\s\S]*has withdrawn") as error:
+        load_libraries(trial.config)
+    assert CODE not in str(error.value)
+
+
+def test_a_matrix_whose_rows_have_no_names_is_no_clean_bill(trial):
+    withdraw(trial.config)
+    trial.config["layers"] = {"rna": {"enabled": True, "matrix": "rna.h5ad"}}
+    Path("rna.h5ad").write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=r"rna\.h5ad: the names of its rows cannot be read"):
         load_libraries(trial.config)
 
 
