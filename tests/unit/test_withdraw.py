@@ -214,6 +214,42 @@ def test_what_has_left_the_manifest_is_known_from_the_last_run(trial, elsewhere)
     assert scan_folder(Path(), PERSON) == []
 
 
+ELSEWHERE = {
+    "dry/classification.tsv": f"site\tparticipant_code\n{SITE}\t{CODE}\n",
+    "old/participants.csv": f"{SITE};{CODE}\n",
+    f"cohort-copy/{NAME}/reads.fastq.gz": "reads",
+    "cohort-copy/notes.md": f"tube {TUBE} was thawed",
+    "withdrawals/.x.partial": CODE,  # the journal, half written by a process that was killed
+    "dry/of_another.tsv": f"site\tparticipant_code\n{OTHER}\n",
+}
+
+
+@pytest.mark.parametrize("data_root", [".", "cohort"])
+def test_copies_elsewhere_in_the_folder_keep_it_from_being_complete(trial, caplog, data_root):
+    if data_root == ".":
+        for row in trial.manifest:
+            row |= {name: f"cohort/{row[name]}" for name in ("fastq_1", "fastq_2", "table") if row.get(name)}
+        trial.folder, trial.sealed = Path("cohort"), Path("cohort-sealed")
+        trial.write_tables()
+        for place in ("cohort/truth/counts.tsv", "cohort/raw/npx.csv"):  # with rows and columns that no table names
+            Path(place).unlink()
+    trial.config["data_root"] = data_root
+    for place, text in ELSEWHERE.items():
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).write_text(text)
+    held = set(ELSEWHERE) - {"dry/of_another.tsv"}
+    assert set(plan(trial.config, SITE, CODE)[2].other) == held
+    certificate = withdraw(trial.config)
+    assert (certificate["status"], certificate["inputs_pending"]) == ("inputs pending", len(held))
+    assert "dry/classification.tsv" in caplog.text
+    assert CODE not in caplog.text
+    for place in held:
+        Path(place).unlink()
+    Path(f"cohort-copy/{NAME}").rmdir()
+    assert finish(trial.config, edit_inputs=True)["status"] == "complete"
+    assert scan_folder(Path(), PERSON) == []
+
+
 def test_a_manifest_that_cannot_be_read_is_not_taken_for_empty(trial):
     Path("cohort/manifest.xlsx").write_bytes(b"PK\x03\x04 broken")
     trial.config["manifest"] = "cohort/manifest.xlsx"
