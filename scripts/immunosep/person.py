@@ -19,6 +19,8 @@ _Key = tuple[str, str]
 _FILE_COLUMNS: Final = ("fastq_1", "fastq_2")
 _SEPARATORS: Final = (b"\t", b";", b",")
 _TEXT: Final = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
+# Excel's line above the header that names the separator.
+_HINTS: Final = (b"sep=", b"SEP=", codecs.BOM_UTF8 + b"sep=", codecs.BOM_UTF8 + b"SEP=")
 _WIDE_TEXT: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -195,14 +197,13 @@ def _edited_workbook(path: Path, person: Person, ids: Iterable[str]) -> tuple[by
     from openpyxl import load_workbook
 
     book = load_workbook(path, keep_vba=path.suffix == ".xlsm")
-    scanner, wanted, taken = person.scanner(), {name.encode() for name in ids}, 0
+    wanted, taken = {name.encode() for name in ids}, 0
     for sheet in book.worksheets:
-        lines = ["\t".join(str(value or "") for value in row).encode() for row in sheet.iter_rows(values_only=True)]
-        if not lines:
-            continue
-        theirs = _row_test(_cells(lines[0], b"\t"), person, scanner, wanted)
-        for number in range(len(lines), 1, -1):
-            if theirs(lines[number - 1], b"\t"):
+        rows = [[str(value or "").encode() for value in row] for row in sheet.iter_rows(values_only=True)]
+        top = next((number for number, cells in enumerate(rows) if any(cells)), len(rows))
+        theirs = _row_test(rows[top] if rows[top:] else [], person, wanted)
+        for number in range(len(rows), top + 1, -1):
+            if theirs(rows[number - 1]):
                 sheet.delete_rows(number)
                 taken += 1
     if not taken:
@@ -240,44 +241,57 @@ def without_person(data: bytes, person: Person, ids: Iterable[str] = ()) -> tupl
             return (plain.decode().encode("utf-16") if taken else data), taken
     if b"\x00" in data or not data.strip():
         return data, 0
-    header, *lines = data.splitlines(keepends=True)
-    separator = next((s for s in _SEPARATORS if s in header), b"\t")
+    lines = data.splitlines(keepends=True)
+    top = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith(_HINTS)), 0)
+    above, header, lines = lines[:top], lines[top], lines[top + 1 :]
+    separator = b"\t" if b"\t" in header else max(_SEPARATORS, key=header.count)
     scanner, wanted = person.scanner(), {name.encode() for name in ids}
-    names = _cells(header, separator)
-    theirs = _row_test(names, person, scanner, wanted)
-    kept = [line for line in lines if not theirs(line, separator)]
+    names = _cells(header.removeprefix(codecs.BOM_UTF8), separator)
+    theirs = _row_test(names, person, wanted)
+    kept = [line for line in lines if not theirs(_cells(line, separator))]
     taken = len(lines) - len(kept)
     columns = {index for index, name in enumerate(names) if name in wanted or scanner.holds(name)}
     if columns:
         taken += len(columns)
         header, *kept = (_without_columns(line, separator, columns) for line in (header, *kept))
-    return b"".join((header, *kept)), taken
+    return b"".join((*above, header, *kept)), taken
+
+
+def _split(line: bytes, separator: bytes) -> list[bytes]:
+    """Split a line into its cells as they stand in the file; one in quotation marks may hold the separator."""
+    cells: list[bytes] = []
+    for piece in line.rstrip(b"\r\n").split(separator):
+        if cells and cells[-1].startswith(b'"') and cells[-1].count(b'"') % 2:
+            cells[-1] += separator + piece
+        else:
+            cells.append(piece)
+    return cells
 
 
 def _cells(line: bytes, separator: bytes) -> list[bytes]:
-    return [cell.strip(b'"') for cell in line.rstrip(b"\r\n").split(separator)]
+    return [cell.strip(b'"') for cell in _split(line, separator)]
 
 
-def _row_test(names: list[bytes], person: Person, scanner: Scanner, ids: set[bytes]) -> Any:
+def _row_test(names: list[bytes], person: Person, ids: set[bytes]) -> Callable[[list[bytes]], bool]:
     """Return how to tell the participant's rows: by name, by site and code in their columns, by the sample's name."""
+    scanner = person.scanner()
     site_at = names.index(b"site") if b"site" in names else None
     codes_at = [names.index(name) for name in (b"sample_code", b"participant_code") if name in names]
     site, codes = person.site.encode(), {code.encode() for code in person.codes}
 
-    def theirs(line: bytes, separator: bytes) -> bool:
-        if scanner.holds(line):
+    def theirs(cells: list[bytes]) -> bool:
+        if scanner.holds(b"\t".join(cells)) or ids.intersection(cells):
             return True
-        cells = _cells(line, separator)
-        if ids.intersection(cells):
-            return True
-        if site_at is None or len(cells) != len(names) or cells[site_at] != site:
+        if site_at is None:
             return False
-        return any(cells[index] in codes for index in codes_at)
+        if len(cells) != len(names):  # a decimal comma moved the cells: they may stand in any column
+            return site in cells and not codes.isdisjoint(cells)
+        return cells[site_at] == site and any(cells[index] in codes for index in codes_at)
 
     return theirs
 
 
 def _without_columns(line: bytes, separator: bytes, columns: set[int]) -> bytes:
     end = line[len(line.rstrip(b"\r\n")) :]
-    cells = line.rstrip(b"\r\n").split(separator)
+    cells = _split(line, separator)
     return separator.join(cell for index, cell in enumerate(cells) if index not in columns) + end

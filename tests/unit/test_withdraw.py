@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -520,6 +521,15 @@ finish(config, edit_inputs=True)
         ("gene,S-17,S-18\nA,1,2\n", "gene,S-18\nA,2\n", ("S-17",)),
         (f'x\ty\n"{NAME}_D01"\t1\n', "x\ty\n", ()),
         ("x\ty\n1\t2\n", "x\ty\n1\t2\n", ("S-17",)),
+        (f"\ufeffsite;day;sample_code\n{SITE};1;{CODE}\n", "\ufeffsite;day;sample_code\n", ()),
+        (f"sep=;\n\nsite;day;sample_code\n{SITE};1;{CODE}\n", "sep=;\n\nsite;day;sample_code\n", ()),
+        (
+            f'site,note,"a;b",sample_code\n{SITE},"thawed, twice",x,{CODE}\nDE01,"a, b",x,{CODE}\n',
+            f'site,note,"a;b",sample_code\nDE01,"a, b",x,{CODE}\n',
+            (),
+        ),
+        (f"site,ph,sample_code\n{SITE},7,4,{CODE}\n", "site,ph,sample_code\n", ()),
+        ('note,S-17,S-18\n"one, two",1,2\n', 'note,S-18\n"one, two",2\n', ("S-17",)),
     ],
 )
 @pytest.mark.parametrize(
@@ -545,18 +555,19 @@ def test_workbooks_and_matrices_lose_their_rows(trial, tmp_path):
     person = find_person(trial.config, SITE, CODE)
     book = Workbook()
     rows = [
-        ("site", "sample_code", "day"),
-        (SITE, TUBE, 1),
-        (SECOND["site"], SECOND["participant_code"], 1),
-        (SITE, "1", 1),
+        (None, None, None),
+        ("site", "day", "sample_code"),
+        (SITE, "1\t", TUBE),
+        (SECOND["site"], 1, SECOND["participant_code"]),
+        (SITE, 1, "1"),
     ]
     for row in rows:
         book.active.append(row)
     book.save(tmp_path / "manifest.xlsx")
-    content, taken = edited(tmp_path / "manifest.xlsx", person)
+    content, taken = edited(tmp_path / "manifest.xlsx", replace(person, shared=person.codes))
     assert taken == 1
     left = load_workbook(io.BytesIO(content)).active
-    assert list(left.iter_rows(values_only=True)) == [rows[0], *rows[2:]]
+    assert list(left.iter_rows(values_only=True)) == [*rows[:2], *rows[3:]]
 
     data = anndata.AnnData(np.arange(6.0).reshape(3, 2))
     data.obs_names = [f"{OTHER}-D01", f"{NAME}-D01", "control"]
