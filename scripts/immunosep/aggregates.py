@@ -1,8 +1,8 @@
 """Tables about the cohort made of tables about people: counts and means, with small cells suppressed.
 
-Every function takes tables read as text and returns a table to be shared. A count between 1 and k - 1 is written as
-``<k``; where one suppressed count could be worked out from the others of its line, a second one is suppressed, as
-``*``.
+Every function takes tables read as text and returns a table to be shared. A count of 1 to k - 1 people, or of what is
+theirs, is written as ``<k``; where one suppressed count could be worked out from the others of its line, a second one
+is suppressed, as ``*``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunosep.qc import VERDICTS
+
 SECOND = "*"
 POOLED = "other sites"
 
@@ -22,7 +24,7 @@ def small(k: int) -> str:
     return f"<{k}"
 
 
-def suppress(counts: pd.DataFrame, k: int) -> pd.DataFrame:
+def suppress(counts: pd.DataFrame, k: int, people: pd.DataFrame | None = None) -> pd.DataFrame:
     """Suppress small counts, and so many others that none can be worked out from the sums of rows and columns.
 
     Parameters
@@ -31,6 +33,8 @@ def suppress(counts: pd.DataFrame, k: int) -> pd.DataFrame:
         Whole numbers; rows and columns are lines whose sums may be known.
     k
         Smallest number of people that may be told.
+    people
+        How many people each count of something else, such as libraries, is about; None where people were counted.
 
     Returns
     -------
@@ -38,7 +42,8 @@ def suppress(counts: pd.DataFrame, k: int) -> pd.DataFrame:
         The counts as text.
     """
     values = counts.to_numpy(dtype=int)
-    first = (values > 0) & (values < k)
+    own = values if people is None else people.to_numpy(dtype=int)
+    first = (own > 0) & (own < k)
     hidden = first.copy()
     while True:
         line = _lonely(hidden)
@@ -77,12 +82,19 @@ def _lonely(hidden: NDArray[np.bool_]) -> tuple[slice | int, slice | int] | None
 
 
 def count_by(table: pd.DataFrame, rows: Sequence[str], column: str, k: int) -> pd.DataFrame:
-    """Count rows by the values of some columns and, across, of another; small counts suppressed."""
+    """Count rows by the values of some columns and, across, of another; counts of few `participant`s suppressed."""
     if table.empty:
         return pd.DataFrame(columns=list(rows))
-    counts = table.groupby([*rows, column], sort=True).size().unstack(column, fill_value=0)
-    counts = counts.sort_index(key=_by_number) if len(rows) == 1 else counts
-    return suppress(counts, k).reset_index().rename_axis(None, axis="columns")
+    counts, people = _count(table, rows, column)
+    order = counts.sort_index(key=_by_number).index if len(rows) == 1 else counts.index
+    shown = suppress(counts.loc[order], k, people.loc[order])
+    return shown.reset_index().rename_axis(None, axis="columns")
+
+
+def _count(table: pd.DataFrame, rows: Sequence[str], column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the number of rows, and of people, by the values of some columns and, across, of another."""
+    groups = table.groupby([*rows, column], sort=True)
+    return groups.size().unstack(column, fill_value=0), groups["participant"].nunique().unstack(column, fill_value=0)
 
 
 def _by_number(index: pd.Index) -> pd.Index:
@@ -117,13 +129,52 @@ def verdicts_by_site(verdicts: pd.DataFrame, libraries: pd.DataFrame, names: pd.
         pooled.add(site)
     table["site"] = table["site"].map(lambda site: POOLED if site in pooled else names[site])
     few = table.groupby(["layer", "site"])["participant"].transform("nunique") < k
-    counts = table.groupby(["layer", "site", "verdict"]).size().unstack("verdict", fill_value=0)
-    counts = counts.reindex(columns=["pass", "warn", "fail"], fill_value=0)
-    parts = [suppress(part, k) for _, part in counts.groupby(level="layer", sort=True)]
+    counts, own = _count_verdicts(table, ["layer", "site"])
+    parts = [suppress(part, k, own.loc[part.index]) for _, part in counts.groupby(level="layer", sort=True)]
     shown = pd.concat(parts) if parts else counts.astype(str)
     for key in table.loc[few, ["layer", "site"]].drop_duplicates().itertuples(index=False):
         shown.loc[tuple(key)] = small(k)  # a group of fewer people, however many libraries they have
     return shown.reset_index().rename_axis(None, axis="columns")
+
+
+def verdicts_by_layer(verdicts: pd.DataFrame, libraries: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Count the verdicts of each layer, controls included; they are about nobody.
+
+    Parameters
+    ----------
+    verdicts, libraries, k
+        As in `verdicts_by_site`.
+    """
+    overall = verdicts.loc[verdicts["metric"] == "overall", ["layer", "library", "verdict"]]
+    table = overall.merge(libraries[["library", "participant"]], on="library", how="left")
+    table["participant"] = table["participant"].mask(table["participant"] == "")
+    counts, people = _count_verdicts(table, ["layer"])
+    return suppress(counts, k, people).reset_index().rename_axis(None, axis="columns")
+
+
+def _count_verdicts(table: pd.DataFrame, rows: Sequence[str]) -> list[pd.DataFrame]:
+    return [part.reindex(columns=list(VERDICTS), fill_value=0) for part in _count(table, rows, "verdict")]
+
+
+def common_genera(genera: pd.DataFrame, present: pd.DataFrame, participants: pd.Series, k: int) -> pd.DataFrame:
+    """Keep the genera that enough people carry; how common one is that few do not carry is suppressed.
+
+    Parameters
+    ----------
+    genera
+        Text columns genus, family, prevalence.
+    present
+        Whether a library holds a genus; libraries by genera.
+    participants
+        Of each library.
+    k
+        Smallest number of people that may be told.
+    """
+    carriers = present.groupby(participants.to_numpy()).any()
+    number = genera["genus"].map(carriers.sum())
+    table = genera.loc[number >= k, ["genus", "family", "prevalence"]]
+    few_without = (len(carriers) - number).between(1, k - 1)
+    return table.assign(prevalence=table["prevalence"].mask(few_without, SECOND))
 
 
 def label_counts(labels: pd.DataFrame, columns: Sequence[str], k: int) -> pd.DataFrame:
@@ -168,11 +219,27 @@ def suppress_columns(table: pd.DataFrame, keys: Sequence[str], k: int) -> pd.Dat
     return pd.concat([table[list(keys)], suppress(counts, k)], axis="columns")
 
 
-def without_small(table: pd.DataFrame, columns: Sequence[str], k: int) -> pd.DataFrame:
-    """Leave out the rows in which a count of people is between 1 and k - 1."""
+def without_small(
+    table: pd.DataFrame, columns: Sequence[str], k: int, parts: Sequence[tuple[str, str]] = ()
+) -> pd.DataFrame:
+    """Leave out the rows in which a count of people, or the rest of one, is between 1 and k - 1.
+
+    Parameters
+    ----------
+    table
+        Text.
+    columns
+        Counts; those that the table does not have are passed over.
+    k
+        Smallest number of people that may be told.
+    parts
+        Count and the count that it is a part of: of 100, 98 who responded tell of 2 who did not.
+    """
     if table.empty:
         return table
     counts = table[[column for column in columns if column in table]].apply(pd.to_numeric, errors="coerce")
+    rests = [counts[whole] - counts[part] for part, whole in parts]
+    counts = pd.concat([counts, *rests], axis="columns")
     return table[~((counts > 0) & (counts < k)).any(axis="columns")]
 
 

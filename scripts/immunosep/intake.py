@@ -85,7 +85,7 @@ def load_libraries(config: Mapping[str, Any], *, checked: bool = False) -> Libra
         Validated configuration.
     checked
         The tables were checked when the run was planned: a job that reads them again looks at their cells, and neither
-        at the raw files nor at what rows have to do with each other.
+        at the raw files and ready tables nor at what rows have to do with each other.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _intake(
     findings = [*findings, *of_clinical]
     table = _read_manifest(config)
     if table is None:
-        findings = [*findings, *check_withdrawn(config, None, clinical.participants)]
+        findings = [*findings, *check_withdrawn(config, None, clinical.participants, ready=across)]
         return Libraries(followup=follow_up(clinical.participants or {})), clinical, in_order(findings)
     looked_for = _raw_layers(config) if config["layers"] else None
     around = Surroundings(
@@ -136,7 +136,7 @@ def _intake(
         check_across(table, folder.identities)
     if across and people and table.rows:
         check_against_participants(table, people, clinical.unread)
-    findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people)])
+    findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people, ready=across)])
     if errors(findings):
         return Libraries(), clinical, findings
     libraries = build_libraries(table, countries or {}, around.data_root, follow_up(people or {}))

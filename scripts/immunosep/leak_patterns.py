@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 _ROOTS: Final = {
     "home", "root", "Users", "Volumes", "mnt", "media", "data", "scratch", "tmp", "var", "opt", "usr", "etc", "srv",
     "work", "project", "projects", "proj", "gpfs", "lustre", "nfs", "net", "export", "storage", "cluster", "private",
+    "users", "homes", "hpc", "ceph", "beegfs", "groups", "workspace", "workspaces",
 }  # fmt: skip
 # Names that say nothing of a machine or a person; they are looked for only where a label stands before them.
 _COMMON: Final = {
@@ -55,11 +56,22 @@ def general_patterns() -> list[Pattern]:
     """Return the patterns of paths, dates, and of this machine's names behind a label."""
     roots = _ROOTS | {folder.name for folder in Path("/").iterdir() if folder.name.isidentifier()}
     alternatives = "|".join(sorted(roots, key=len, reverse=True)).encode()
-    own = tuple(sorted({name.encode() for name in (socket.gethostname(), _user()) if name}))
+    names = [name for name in (socket.gethostname(), _user()) if name]
+    own = tuple(sorted({spelling.encode() for name in names for spelling in _spellings(name)}))
     labels = rb"(?i)(?:host(?:[ _]?name)?|node|machine|user(?:[ _]?name)?|login|owner)[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
     return [
-        Pattern("path", re.compile(rb"(?<![A-Za-z0-9_.~)-])/(?:" + alternatives + rb")/+[A-Za-z0-9_.-]"), (b"/",)),
+        Pattern(
+            "path",
+            re.compile(rb"(?<![A-Za-z0-9_.~)-])/(?:" + alternatives + rb")/+[A-Za-z0-9_.\x80-\xff-]"),
+            (b"/",),
+        ),
         Pattern("path", re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]:\\{1,2}(?:Users|[A-Za-z0-9_ .-]{3,}\\)"), (b":\\",)),
+        Pattern(  # \\server\share, and as JSON writes it
+            "path",
+            re.compile(rb"(?<![A-Za-z0-9:\\])(\\|\\{2})\1[A-Za-z0-9][A-Za-z0-9._-]+\1[A-Za-z0-9_.$\x80-\xff-]"),
+            (b"\\\\",),
+            text_only=True,
+        ),
         Pattern("path", re.compile(rb"(?<![A-Za-z0-9~])~/[A-Za-z0-9_.-]{2,}"), (b"~/",), text_only=True),
         Pattern(
             "date",  # 2023-04-05
@@ -124,7 +136,15 @@ def machine_names() -> dict[str, str]:
     names[_user()] = "user name"
     with contextlib.suppress(KeyError):  # a user without an entry, as in a container, has no full name to give away
         names[pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0]] = "user name"
-    return {name: kind for name, kind in names.items() if len(name) >= _SHORTEST_NAME and name.lower() not in _COMMON}
+    telling = {
+        name: kind for name, kind in names.items() if len(name) >= _SHORTEST_NAME and name.lower() not in _COMMON
+    }
+    return {spelling: kind for name, kind in telling.items() for spelling in _spellings(name)}
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Return a name as it is, and as systems that do not mind capitals write it."""
+    return name, name.lower(), name.upper()
 
 
 def _user() -> str:

@@ -3,18 +3,24 @@
 import codecs
 import gzip
 import io
+import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from immunosep.checks import check_file
+from immunosep.errors import InputError
+from immunosep.outputs import LAYERS
 from immunosep.scan import Scanner, Watchlist
-from immunosep.sheet import read_sheet
 
+_Key = tuple[str, str]
 _FILE_COLUMNS: Final = ("fastq_1", "fastq_2")
 _SEPARATORS: Final = (b"\t", b";", b",")
 _TEXT: Final = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
+# Excel's line above the header that names the separator.
+_HINTS: Final = (b"sep=", b"SEP=", codecs.BOM_UTF8 + b"sep=", codecs.BOM_UTF8 + b"SEP=")
 _WIDE_TEXT: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -33,9 +39,9 @@ class Person:
     layers
         Layers with samples of theirs.
     files
-        Raw files that are theirs alone, relative to the data folder.
+        Raw files that are theirs alone, as they can be opened from the folder of the run.
     tables
-        Table of the vendor, relative to the data folder -> names of their samples in it.
+        Table of the vendor, likewise -> names of their samples in it.
     """
 
     site: str
@@ -58,50 +64,100 @@ class Person:
         )
 
 
+class _Owners(NamedTuple):
+    """Whose, as site and participant code, is what a list of libraries names.
+
+    Attributes
+    ----------
+    tubes
+        Site and code of the tube.
+    files
+        Paths.
+    samples
+        Path of a vendor's table, and name of the sample in it.
+    layers
+        Layers.
+    """
+
+    tubes: dict[tuple[str, str], set[_Key]]
+    files: dict[str, set[_Key]]
+    samples: dict[tuple[str, str], set[_Key]]
+    layers: dict[str, set[_Key]]
+
+
 def find_person(config: Mapping[str, Any], site: str, code: str) -> Person:
-    """Gather from the manifest and the clinical tables what belongs to a participant.
+    """Gather from the input tables, and from the run's own lists of libraries, what belongs to a participant.
 
     Tables with mistakes are read as well as they can be, and one that is not there is passed over: a withdrawal must
-    not wait for a clean manifest.
+    not wait for a clean manifest. The lists of the last run know what has left the manifest since; what the manifest
+    still names belongs to whom it says.
+
+    Raises
+    ------
+    InputError
+        When one of the tables cannot be read at all: what it names would stay.
     """
-    owners: dict[str, set[tuple[str, str]]] = {code: {(site, code)}}
-    layers, files, others = set(), set(), set()
-    tables: dict[str, set[str]] = {}
-    for row in _rows(config["manifest"]):
-        owner = (row.get("site", ""), row.get("participant_code", "") or row.get("sample_code", ""))
-        named = {row[column] for column in _FILE_COLUMNS if row.get(column)}
-        for own in {owner[1], row.get("sample_code", "")} - {""}:
-            owners.setdefault(own, set()).add(owner)
-        if owner != (site, code):
-            others |= named
-            continue
-        layers.add(row.get("layer", ""))
-        files |= named
-        if row.get("table"):
-            (tables.setdefault(row["table"], set()) if row.get("table_id") else files).add(
-                row.get("table_id") or row["table"]
-            )
-    for path in (config["clinical"]["participants"], config["clinical"]["visits"]):
-        for row in _rows(path):
-            if row.get("participant_code"):
-                owners.setdefault(row["participant_code"], set()).add((row.get("site", ""), row["participant_code"]))
-    mine = sorted(own for own, people in owners.items() if (site, code) in people)
+    me = (site, code)
+    root = Path(config["data_root"])
+    now = _owners(_rows(config["manifest"], "manifest"), lambda path: [os.path.normpath(root / path)])
+    # The lanes of a library stand in one cell, and the data folder before each path.
+    before = _owners(_listed(), lambda paths: [os.path.normpath(path) for path in paths.split(";")])
+    tubes, files, samples = before.tubes | now.tubes, before.files | now.files, before.samples | now.samples
+    people = {me, *(owner for owners in tubes.values() for owner in owners)}
+    for name in ("participants", "visits"):
+        people |= {(row["site"], row["participant_code"]) for row in _rows(config["clinical"][name], name)}
+    mine = {code, *(tube for (_, tube), owners in tubes.items() if me in owners)}
+    others = {own for _, own in people - {me}} | {tube for (_, tube), owners in tubes.items() if owners != {me}}
+    tables: dict[str, list[str]] = {}
+    for (table, sample), owners in sorted(samples.items()):
+        if me in owners:
+            tables.setdefault(table, []).append(sample)
     return Person(
         site,
         code,
-        tuple(mine),
-        tuple(own for own in mine if len(owners[own]) > 1),
-        tuple(sorted(layers - {""})),
-        tuple(sorted(files - others)),
-        {table: tuple(sorted(ids)) for table, ids in sorted(tables.items())},
+        tuple(sorted(mine)),
+        tuple(sorted(mine & others)),
+        tuple(sorted({layer for own in (before, now) for layer, owners in own.layers.items() if me in owners})),
+        tuple(sorted(file for file, owners in files.items() if owners == {me})),
+        {table: tuple(ids) for table, ids in tables.items()},
     )
 
 
-def _rows(path: str | None) -> Iterator[dict[str, str]]:
-    if path and Path(path).is_file():
-        sheet = read_sheet(path)
-        for row in sheet.rows:
-            yield dict(zip(sheet.header, row, strict=False))
+def _owners(rows: Iterable[Mapping[str, str]], paths_in: Callable[[str], list[str]]) -> _Owners:
+    found = _Owners({}, {}, {}, {})
+    for row in rows:
+        owner = (row["site"], row["participant_code"] or row["sample_code"])
+        named = [path for column in _FILE_COLUMNS if row[column] for path in paths_in(row[column])]
+        for table in paths_in(row["table"]) if row["table"] else ():
+            if row["table_id"]:
+                found.samples.setdefault((table, row["table_id"]), set()).add(owner)
+            else:
+                named.append(table)
+        for path in named:
+            found.files.setdefault(path, set()).add(owner)
+        if owner[1]:
+            found.tubes.setdefault((owner[0], row["sample_code"] or owner[1]), set()).add(owner)
+        if row["layer"]:
+            found.layers.setdefault(row["layer"], set()).add(owner)
+    return found
+
+
+def _listed() -> Iterator[Mapping[str, str]]:
+    for name in ("libraries", *LAYERS):
+        yield from _rows(f"results/intake/{name}.tsv", "manifest")
+
+
+def _rows(path: str | None, name: str) -> Iterator[Mapping[str, str]]:
+    if not path or not Path(path).is_file():
+        return
+    table = check_file(path, name)
+    for found in table.findings:
+        if found.code in ("file_unreadable", "not_text"):
+            raise InputError(
+                f"{path}: {found.problem}. What belongs to the participant cannot be told without it. Mend or restore "
+                "the file, then call the command again."
+            )
+    yield from table.rows
 
 
 def edited(path: Path, person: Person, ids: Iterable[str] = ()) -> tuple[bytes, int]:
@@ -141,14 +197,13 @@ def _edited_workbook(path: Path, person: Person, ids: Iterable[str]) -> tuple[by
     from openpyxl import load_workbook
 
     book = load_workbook(path, keep_vba=path.suffix == ".xlsm")
-    scanner, wanted, taken = person.scanner(), {name.encode() for name in ids}, 0
+    wanted, taken = {name.encode() for name in ids}, 0
     for sheet in book.worksheets:
-        lines = ["\t".join(str(value or "") for value in row).encode() for row in sheet.iter_rows(values_only=True)]
-        if not lines:
-            continue
-        theirs = _row_test(_cells(lines[0], b"\t"), person, scanner, wanted)
-        for number in range(len(lines), 1, -1):
-            if theirs(lines[number - 1], b"\t"):
+        rows = [[str(value or "").encode() for value in row] for row in sheet.iter_rows(values_only=True)]
+        top = next((number for number, cells in enumerate(rows) if any(cells)), len(rows))
+        theirs = _row_test(rows[top] if rows[top:] else [], person, wanted)
+        for number in range(len(rows), top + 1, -1):
+            if theirs(rows[number - 1]):
                 sheet.delete_rows(number)
                 taken += 1
     if not taken:
@@ -186,44 +241,57 @@ def without_person(data: bytes, person: Person, ids: Iterable[str] = ()) -> tupl
             return (plain.decode().encode("utf-16") if taken else data), taken
     if b"\x00" in data or not data.strip():
         return data, 0
-    header, *lines = data.splitlines(keepends=True)
-    separator = next((s for s in _SEPARATORS if s in header), b"\t")
+    lines = data.splitlines(keepends=True)
+    top = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith(_HINTS)), 0)
+    above, header, lines = lines[:top], lines[top], lines[top + 1 :]
+    separator = b"\t" if b"\t" in header else max(_SEPARATORS, key=header.count)
     scanner, wanted = person.scanner(), {name.encode() for name in ids}
-    names = _cells(header, separator)
-    theirs = _row_test(names, person, scanner, wanted)
-    kept = [line for line in lines if not theirs(line, separator)]
+    names = _cells(header.removeprefix(codecs.BOM_UTF8), separator)
+    theirs = _row_test(names, person, wanted)
+    kept = [line for line in lines if not theirs(_cells(line, separator))]
     taken = len(lines) - len(kept)
     columns = {index for index, name in enumerate(names) if name in wanted or scanner.holds(name)}
     if columns:
         taken += len(columns)
         header, *kept = (_without_columns(line, separator, columns) for line in (header, *kept))
-    return b"".join((header, *kept)), taken
+    return b"".join((*above, header, *kept)), taken
+
+
+def _split(line: bytes, separator: bytes) -> list[bytes]:
+    """Split a line into its cells as they stand in the file; one in quotation marks may hold the separator."""
+    cells: list[bytes] = []
+    for piece in line.rstrip(b"\r\n").split(separator):
+        if cells and cells[-1].startswith(b'"') and cells[-1].count(b'"') % 2:
+            cells[-1] += separator + piece
+        else:
+            cells.append(piece)
+    return cells
 
 
 def _cells(line: bytes, separator: bytes) -> list[bytes]:
-    return [cell.strip(b'"') for cell in line.rstrip(b"\r\n").split(separator)]
+    return [cell.strip(b'"') for cell in _split(line, separator)]
 
 
-def _row_test(names: list[bytes], person: Person, scanner: Scanner, ids: set[bytes]) -> Any:
+def _row_test(names: list[bytes], person: Person, ids: set[bytes]) -> Callable[[list[bytes]], bool]:
     """Return how to tell the participant's rows: by name, by site and code in their columns, by the sample's name."""
+    scanner = person.scanner()
     site_at = names.index(b"site") if b"site" in names else None
     codes_at = [names.index(name) for name in (b"sample_code", b"participant_code") if name in names]
     site, codes = person.site.encode(), {code.encode() for code in person.codes}
 
-    def theirs(line: bytes, separator: bytes) -> bool:
-        if scanner.holds(line):
+    def theirs(cells: list[bytes]) -> bool:
+        if scanner.holds(b"\t".join(cells)) or ids.intersection(cells):
             return True
-        cells = _cells(line, separator)
-        if ids.intersection(cells):
-            return True
-        if site_at is None or len(cells) != len(names) or cells[site_at] != site:
+        if site_at is None:
             return False
-        return any(cells[index] in codes for index in codes_at)
+        if len(cells) != len(names):  # a decimal comma moved the cells: they may stand in any column
+            return site in cells and not codes.isdisjoint(cells)
+        return cells[site_at] == site and any(cells[index] in codes for index in codes_at)
 
     return theirs
 
 
 def _without_columns(line: bytes, separator: bytes, columns: set[int]) -> bytes:
     end = line[len(line.rstrip(b"\r\n")) :]
-    cells = line.rstrip(b"\r\n").split(separator)
+    cells = _split(line, separator)
     return separator.join(cell for index, cell in enumerate(cells) if index not in columns) + end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,13 +12,15 @@ import pandas as pd
 from immunosep import aggregates as agg
 from immunosep.biomarkers.splits import folds_digest
 from immunosep.blinding import hidden_features
-from immunosep.io import read_table
+from immunosep.io import read_h5ad, read_table
 from immunosep.masking import is_hidden
 from immunosep.surrogates import surrogate
 
 RESULTS: Final = Path("results")
 _LABELS: Final = ("country", "endotype", "borderline", "both_criteria", "sofa_response", "reversal_d15")
 _ARMS: Final = ("n_active", "n_placebo", "events_active", "events_placebo")
+_EVENTS: Final = (("events_active", "n_active"), ("events_placebo", "n_placebo"))
+_DEATHS: Final = (("emergency_unblinded", "n"), ("deaths_28", "deaths_90"), ("deaths_90", "n"))
 _PERFORMANCE_KEYS: Final = ["model", "feature_set", "class"]
 
 
@@ -78,7 +80,9 @@ def _completeness(release: Release, place: str, _: Mapping[str, str]) -> dict[st
 
 
 def _rejected(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
-    return {"intake/left_out.tsv": _tsv(agg.count_by(release.table(place), ["layer"], "reason", release.k))}
+    table = release.table(place)
+    samples = table[table["participant"] != ""]
+    return {"intake/left_out.tsv": _tsv(agg.count_by(samples, ["layer"], "reason", release.k))}
 
 
 def _verdicts(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
@@ -89,8 +93,8 @@ def _verdicts(release: Release, place: str, _: Mapping[str, str]) -> dict[str, b
 
 
 def _qc_summary(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
-    table = release.table(place).drop(columns="libraries")
-    return {place: _tsv(agg.suppress_columns(table, ["layer"], release.k))}
+    verdicts, libraries = release.table("qc/verdicts.tsv"), release.table("intake/libraries.tsv")
+    return {place: _tsv(agg.verdicts_by_layer(verdicts, libraries, release.k))}
 
 
 def _peaks(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
@@ -107,11 +111,12 @@ def _assays(release: Release, place: str, _: Mapping[str, str]) -> dict[str, byt
 
 
 def _genera(release: Release, place: str, words: Mapping[str, str]) -> dict[str, bytes]:
-    libraries = release.table("intake/microbiome.tsv")
-    total = int(((libraries["specimen"] == words["site"]) & (libraries["sample_type"] == "sample")).sum())
-    table = release.table(place)
-    enough = pd.to_numeric(table["prevalence"]) * total >= release.k
-    return {place: _tsv(table.loc[enough, ["genus", "family", "prevalence"]])}
+    source = RESULTS / f"microbiome/{words['site']}.h5ad"
+    if not source.is_file():
+        raise LeftOut(f"needs {source}, which is not there")
+    data = read_h5ad(source)
+    present = pd.DataFrame(data.layers["counts"] > 0, columns=data.var_names)
+    return {place: _tsv(agg.common_genera(release.table(place), present, data.obs["participant"], release.k))}
 
 
 def _labels(release: Release, _: str, __: Mapping[str, str]) -> dict[str, bytes]:
@@ -126,11 +131,13 @@ def _landmarks(release: Release, place: str, _: Mapping[str, str]) -> dict[str, 
     return {place: _tsv(agg.suppress_columns(release.table(place), ["landmark_day"], release.k))}
 
 
-def _counted(*columns: str) -> Callable[[Release, str, Mapping[str, str]], dict[str, bytes]]:
-    """Return a maker that leaves out the rows with a small count in one of the columns."""
+def _counted(
+    *columns: str, parts: Sequence[tuple[str, str]] = ()
+) -> Callable[[Release, str, Mapping[str, str]], dict[str, bytes]]:
+    """Return a maker that leaves out the rows with a small count, or a small rest of one, in one of the columns."""
 
     def make(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
-        return {place: _tsv(agg.without_small(release.table(place), columns, release.k))}
+        return {place: _tsv(agg.without_small(release.table(place), columns, release.k, parts))}
 
     return make
 
@@ -212,9 +219,9 @@ MAKERS: Final[dict[str, Callable[[Release, str, Mapping[str, str]], dict[str, by
     "biomarkers/<task>/tripod_ai.md": _whole,
     "biomarkers/<task>/model.skops": _coefficients,
     "biomarkers/<task>/folds.tsv": _folds,
-    "trial/effects.tsv": _counted(*_ARMS),
-    "trial/sensitivity.tsv": _counted(*_ARMS),
-    "trial/populations.tsv": _counted("n", "emergency_unblinded", "deaths_28", "deaths_90"),
+    "trial/effects.tsv": _counted(*_ARMS, parts=_EVENTS),
+    "trial/sensitivity.tsv": _counted(*_ARMS, parts=_EVENTS),
+    "trial/populations.tsv": _counted("n", "emergency_unblinded", "deaths_28", "deaths_90", parts=_DEATHS),
     "surrogacy/measures.tsv": _counted("n"),
     "surrogacy/baseline.tsv": _counted("n"),
     "surrogacy/interactions.tsv": _counted("n"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from immunosep.checks import columns_of
 from immunosep.errors import InputError
 from immunosep.findings import mask
 from immunosep.leak_patterns import find_addresses, general_patterns, machine_names, words_pattern
@@ -21,6 +22,9 @@ from immunosep.sheet import read_sheet
 from immunosep.unpack import Part, parts
 
 _DIGITS: Final = re.compile(rb"(?<![0-9])[0-9]{9,}")
+# A number of a table or of JSON that may be a code whose leading zeros were lost.
+_NUMBER: Final = re.compile(rb"(?<![0-9A-Za-z_.])([1-9][0-9]{6,7})(?:\.0+)?(?![0-9A-Za-z_]|\.[0-9])")
+_LONGEST_SITE: Final = 8  # digits of a run in which the end of a site, glued to a code, is looked for
 _BEFORE_CODE: Final = 16  # bytes before a code in which its site is looked for
 _CODE: Final = re.compile(r"(?<!\d)\d{9}(?!\d)")
 _RECORDS: Final = ".snakemake/metadata"
@@ -91,15 +95,24 @@ def codes_of(config: Mapping[str, Any]) -> set[tuple[str, str]]:
     their participants stand in the table of participants.
     """
     clinical = config["clinical"]
-    paths = (config["manifest"], clinical["participants"], clinical["visits"], clinical["labels"])
-    return set().union(*(codes_in(Path(path)) for path in paths if path))
+    found = codes_in(Path(clinical["labels"])) if clinical["labels"] else set()
+    tables = {"manifest": config["manifest"], **{name: clinical[name] for name in ("participants", "visits")}}
+    return found.union(*(codes_in(Path(path), name) for name, path in tables.items() if path))
 
 
-def codes_in(path: Path) -> set[tuple[str, str]]:
-    """Return site and code of everybody whom a table names by its columns `site` and code, or `participant`."""
+def codes_in(path: Path, name: str = "") -> set[tuple[str, str]]:
+    """Return site and code of everybody whom a table names by its columns `site` and code, or `participant`.
+
+    Parameters
+    ----------
+    path
+        Table; nobody where it is not there.
+    name
+        Name of its schema, which chooses the sheet of a workbook; empty for a table without one.
+    """
     if not path.is_file():
         return set()
-    sheet = read_sheet(path)
+    sheet = read_sheet(path, name, columns_of(name) if name else ())
     rows = [dict(zip(sheet.header, row, strict=False)) for row in sheet.rows]
     named = {(row.get("site", ""), row.get(column, "")) for row in rows for column in _CODE_COLUMNS}
     joined = {tuple(row.get("participant", "").split("-", 1)) for row in rows}
@@ -147,6 +160,8 @@ class Scanner:
         yield from self._codes(part)
         if self.watch.general:
             yield from self._of_machines(part)
+            if _is_text(part.data):
+                yield from self._numbers(part)
 
     def holds(self, data: bytes) -> bool:
         """Whether a piece of text holds a code or a person of the watchlist."""
@@ -164,18 +179,24 @@ class Scanner:
         data = part.data
         known = self._known
         for match in _DIGITS.finditer(data):
-            run = match[0]
-            code = run[-9:]
-            if code not in known:
+            run, begin = match[0], match.start()
+            if len(run) == 9 and run in self.watch.codes:
+                if not _is_position(data, begin):
+                    yield self._leak(part.place, begin, "code", run)
                 continue
-            start = match.end() - 9
-            if len(run) == 9 and code in self.watch.codes:
-                if not _POSITION.search(data[max(0, start - 48) : start]):
-                    yield self._leak(part.place, start, "code", code)
-            else:
-                before = data[max(0, start - _BEFORE_CODE) : start].rstrip(b"-_ .:;,/|\t\"'")
-                if before.endswith(self._sites.get(code, ())):
-                    yield self._leak(part.place, start, "library name", code)
+            # Digits glued to a code may be the end of its site, and a visit or a lane: then its site stands before it.
+            for at in range(min(len(run) - 8, _LONGEST_SITE)):
+                code, start = run[at : at + 9], begin + at
+                if code in known:
+                    before = data[max(0, start - _BEFORE_CODE) : start].rstrip(b"-_ .:;,/|\t\"'")
+                    if before.endswith(self._sites.get(code, ())):
+                        yield self._leak(part.place, start, "library name", code)
+
+    def _numbers(self, part: Part) -> Iterator[Leak]:
+        """Yield numbers that are codes but for their leading zeros."""
+        for match in _NUMBER.finditer(part.data):
+            if match[1].zfill(9) in self.watch.codes and not _is_position(part.data, match.start()):
+                yield self._leak(part.place, match.start(), "code", match[1])
 
     def _of_machines(self, part: Part) -> Iterator[Leak]:
         data, place = part.data, part.place
@@ -192,6 +213,10 @@ class Scanner:
                 yield self._leak(place, match.start(), self.watch.words[match[0]], match[0])
         for start, local in find_addresses(data, text=text):
             yield self._leak(place, start, "e-mail", local)
+
+
+def _is_position(data: bytes, start: int) -> bool:
+    return _POSITION.search(data[max(0, start - 48) : start]) is not None
 
 
 def _is_text(data: bytes) -> bool:

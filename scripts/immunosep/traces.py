@@ -1,5 +1,6 @@
 """Where a participant is in the folder of a run and in its input files."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,8 @@ from immunosep.tombstones import withdrawals
 MANAGED: Final = ("results", "logs", "benchmarks", ".snakemake")
 # Environments of the tools; no run writes into them.
 _TOOLS: Final = (".snakemake/conda", ".snakemake/conda-archive", ".snakemake/singularity")
+# Parts of the project that hold no trial; their examples name codes.
+_PROJECT: Final = (".git", ".venv", "README.md", "config/README.md", "envs", "scripts", "tests", "workflow")
 # Reads of other libraries: large, and under a name that says whose they are.
 _READS: Final = (".fastq.gz", ".fq.gz", ".bam", ".bai", ".tbi")
 
@@ -111,7 +114,8 @@ class InputTraces(NamedTuple):
     raw
         Files that are theirs alone.
     other
-        Files that hold them and can be edited by their maker only.
+        Files that hold them and must be edited or deleted by hand: of a kind that is not edited here, or elsewhere in
+        the folder of the run.
     """
 
     tables: dict[str, tuple[str, ...]]
@@ -124,14 +128,13 @@ class InputTraces(NamedTuple):
 
 
 def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
-    """Find a participant in the input tables, the sealed ones included, and among the raw files.
+    """Find a participant in the input tables, the sealed ones included, among the raw files, and elsewhere in the run.
 
     Sealed tables are searched as bytes; nothing of them is shown, whatever the role.
     """
-    scanner = person.scanner()
-    data_root = Path(config["data_root"])
-    named = {str(data_root / table): ids for table, ids in (person.tables or {}).items()}
-    raw = {str(data_root / file) for file in person.files if (data_root / file).is_file()}
+    scanner, data_root = person.scanner(), Path(os.path.normpath(config["data_root"]))
+    named = dict(person.tables or {})
+    raw = {file for file in person.files if Path(file).is_file()}
     found = InputTraces({}, sorted(raw), [])
     seen = set(raw)
     for path in [*_input_tables(config), *map(Path, named), *_below(data_root, config)]:
@@ -144,6 +147,11 @@ def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
         elif edited(path, person, named.get(place, ()))[1]:
             found.tables[place] = named.get(place, ())
         elif _holds(scanner, path, path.name):
+            found.other.append(place)
+    searched = {Path(place).resolve() for place in seen}
+    for path in _elsewhere(config):
+        place = path.as_posix()
+        if path.resolve() not in searched and (any(True for _ in scanner.name(place)) or _holds(scanner, path, place)):
             found.other.append(place)
     found.raw.sort()
     return found
@@ -164,3 +172,22 @@ def _below(data_root: Path, config: Mapping[str, Any]) -> Iterator[Path]:
         for path in files_below(data_root):
             if path.is_file() and not path.is_symlink():
                 yield path
+
+
+def _elsewhere(config: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files of the run's folder that the workflow did not write: copies, old tables, tables of dry runs."""
+    run = Path.cwd().resolve()
+    spared = [run / top for top in MANAGED] + [PROJECT_ROOT / part for part in _PROJECT]
+    spared.append(withdrawals(config).journal.resolve())
+    for path in _files_but(run, frozenset(spared)):
+        yield path.relative_to(run)
+
+
+def _files_but(folder: Path, spared: frozenset[Path]) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path in spared:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _files_but(path, spared)
+        else:
+            yield path

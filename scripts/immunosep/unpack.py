@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, SupportsIndex
 
 MAX_DEPTH: Final = 8
 DOS_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -289,19 +289,20 @@ def _values(value: Any) -> bytes:
     array = np.asarray(value)
     if array.dtype.names:
         return b"\n".join(_values(array[name]) for name in array.dtype.names)
-    if array.dtype.kind in "iu":
+    if array.dtype.kind in "iuf" and array.dtype.itemsize > 2:  # whole numbers with gaps are floats
         numbers = np.unique(array[(array >= _SMALLEST_NUMBER) & (array < 10**_CODE_DIGITS)])
-        return b"\n".join(b"%09d" % int(number) for number in numbers)
+        return b"\n".join(b"%09d" % int(number) for number in numbers if number == int(number))
     if array.dtype.kind in "OSU":
-        return b"\n".join(_text(item) for item in array.ravel())
+        return b"\n".join(_values(item) if isinstance(item, np.ndarray) else _text(item) for item in array.ravel())
     return b""
 
 
 def _text(item: Any) -> bytes:
     if isinstance(item, bytes):
         return item
-    if isinstance(item, int) and not isinstance(item, bool):
-        return b"%09d" % item
+    is_number = isinstance(item, float | SupportsIndex) and not isinstance(item, bool)
+    if is_number and 0 <= item < 10**_CODE_DIGITS and item == int(item):
+        return b"%09d" % int(item)
     return str(item).encode("utf-8", "replace")
 
 

@@ -124,6 +124,7 @@ def finish(config: Mapping[str, Any], *, edit_inputs: bool) -> dict[str, Any]:
             raise InputError(_told("These files still hold the participant:", left, person))
         pending = find_inputs(config, person).paths()
         if pending:
+            logger.warning("%s", _told("These files still hold the participant; edit or delete them:", pending, person))
             return _certify(state, journal, pending=len(pending))
         del journal["person"]
         _replace_journal(state, journal)
@@ -309,6 +310,6 @@ def describe_plan(person: Person, traces: Traces, inputs: InputTraces, say: Call
     for path in inputs.raw:
         say(f"  {path}")
     if inputs.other:
-        say(f"Files that hold the participant and that only their maker can edit ({len(inputs.other)})")
+        say(f"Other files that hold the participant, to be edited or deleted by hand ({len(inputs.other)})")
         for path in inputs.other:
             say(f"  {path}")

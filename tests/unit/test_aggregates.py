@@ -10,11 +10,14 @@ from hypothesis.extra.numpy import arrays
 from immunosep.aggregates import (
     POOLED,
     SECOND,
+    common_genera,
+    count_by,
     describe_endpoints,
     label_counts,
     large_classes,
     suppress,
     suppress_columns,
+    verdicts_by_layer,
     verdicts_by_site,
     without_small,
 )
@@ -77,6 +80,35 @@ def test_many_libraries_of_few_people_are_few():
     assert table[table["layer"] == "atac"][["pass", "warn", "fail"]].to_numpy().tolist() == [["<5"] * 3]
 
 
+def test_a_verdict_on_few_people_is_hidden_however_many_libraries_they_have():
+    verdicts, libraries, names = sites({"GR01": 20, "GR02": 20})
+    again = pd.DataFrame({"site": "GR01", "participant": "GR01-1", "library": [f"GR01-1-{n}-rna" for n in range(6)]})
+    failed = pd.DataFrame({"layer": "rna", "library": again["library"], "metric": "overall", "verdict": "fail"})
+    libraries = pd.concat([libraries, again, pd.DataFrame([{"site": "", "participant": "", "library": "blank"}])])
+    verdicts = pd.concat([verdicts, failed])
+    by_site = verdicts_by_site(verdicts, libraries, names, K).set_index("site")
+    assert by_site.loc["S0"].tolist() == ["rna", "20", SECOND, "<5"]
+    assert verdicts_by_layer(verdicts, libraries, K).to_numpy().tolist() == [["rna", "40", SECOND, "<5"]]
+    # A control is nobody's.
+    blank = pd.DataFrame([{"layer": "16s", "library": "blank", "metric": "overall", "verdict": "pass"}])
+    assert verdicts_by_layer(blank, libraries, K).to_numpy().tolist() == [["16s", "1", "0", "0"]]
+
+
+def test_what_few_people_had_often_is_hidden():
+    table = pd.DataFrame({"layer": "rna", "reason": ["died"] * 8 + ["missed"] * 9})
+    table["participant"] = [*"abcdefgh", *"abcabcabc"]
+    assert count_by(table, ["layer"], "reason", K).to_numpy().tolist() == [["rna", SECOND, "<5"]]
+
+
+def test_genera_are_told_of_enough_carriers():
+    people = pd.Series([f"p{n}" for n in range(20)] * 2)
+    carried_by = {"Common": 20, "Usual": 12, "Lacked": 18, "Rare": 3}
+    present = pd.DataFrame({name: people.isin(people[:size]) for name, size in carried_by.items()})
+    genera = pd.DataFrame({"genus": list(carried_by), "family": "f", "prevalence": ["1", "0.6", "0.9", "0.15"]})
+    told = common_genera(genera, present, people, K).set_index("genus")["prevalence"]
+    assert told.to_dict() == {"Common": "1", "Usual": "0.6", "Lacked": SECOND}
+
+
 def test_labels_are_counted_for_the_randomised():
     labels = pd.DataFrame({"randomised": ["yes"] * 20 + ["no"] * 9, "endotype": ["MALS"] * 8 + ["SII"] * 12 + [""] * 9})
     assert label_counts(labels, ["endotype", "absent"], K).to_numpy().tolist() == [
@@ -101,6 +133,8 @@ def test_endpoints_are_described_where_enough_have_one():
 def test_rows_about_few_are_left_out():
     table = pd.DataFrame({"n": ["4", "5", "0", ""], "x": list("abcd")})
     assert without_small(table, ["n", "absent"], K)["x"].tolist() == ["b", "c", "d"]
+    events = pd.DataFrame({"n": ["100", "100", "100", "9"], "events": ["98", "95", "100", ""], "x": list("abcd")})
+    assert without_small(events, ["n", "events"], K, [("events", "n")])["x"].tolist() == ["b", "c", "d"]
     performance = pd.DataFrame({"n": ["30", "30", "30", "30"], "n_positive": ["4", "26", "12", ""], "x": list("abcd")})
     assert large_classes(performance, K)["x"].tolist() == ["c", "d"]
 

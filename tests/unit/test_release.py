@@ -7,6 +7,8 @@ import socket
 import zipfile
 from pathlib import Path
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -70,7 +72,9 @@ def config(tmp_path, monkeypatch, drawn):
     libraries = {"library": rna, "site": [s for s, _ in PEOPLE], "participant": names}
     write("intake/libraries.tsv", libraries)
     write("intake/rna.tsv", libraries)
-    write("intake/rejected.tsv", {"library": rna[:6], "layer": "rna", "reason": ["died"] * 6})
+    # Two of three participants gave up two samples each: four libraries, and few people.
+    left = {"library": rna[:10], "layer": "rna", "participant": [*names[:6], *names[:2] * 2]}
+    write("intake/rejected.tsv", left | {"reason": ["died"] * 6 + ["missed"] * 4})
     gaps = {"layer": "rna", "specimen": "", "visit_day": "1", "status": "collected", "reason": ["died"] * 2 + [""] * 18}
     write("intake/completeness.tsv", {"participant": names, **gaps})
     verdicts = ["fail"] * 7 + ["pass"] * 13
@@ -82,6 +86,13 @@ def config(tmp_path, monkeypatch, drawn):
         write(f"rna/{library}/quant.sf", {"Name": ["T1"]})
     assay = {"olink_id": ["OID1", "OID2"], "symbol": ["IL6", "IL1RN"], "uniprot": ["P05231", "P18510"]}
     write("proteome/assays.tsv", {**assay, "median_npx": [1, 2]})
+    # The rare genus is in eight of sixteen libraries, and in four people.
+    genera = {"genus": ["Prevotella", "Rothia"], "family": "f", "reads": 9, "prevalence": [1, 0.5], "kept": "yes"}
+    write("microbiome/oral_genera.tsv", genera)
+    counts = np.array([[1, int(number % 8 < 4)] for number in range(16)])
+    oral = anndata.AnnData(counts.astype("float32"), layers={"counts": counts})
+    oral.var_names, oral.obs["participant"] = genera["genus"], names[:8] * 2
+    oral.write_h5ad("results/microbiome/oral.h5ad")
     write("biomarkers/endotype/performance.tsv", performance(9))
     write("biomarkers/endotype/predictions.tsv", {"participant": names, "probability": 0.123456789})
     folds = [{"participant": name, "repeat": 1, "fold": 1 + index % 2} for index, name in enumerate(names)]
@@ -121,6 +132,7 @@ def test_a_bundle_holds_the_cohort_and_nobody(config):
         "labels/counts.tsv",
         "rna/genes.tsv",
         "proteome/assays.tsv",
+        "microbiome/oral_genera.tsv",
         "biomarkers/endotype/performance.tsv",
         "biomarkers/endotype/folds.tsv",
         "biomarkers/endotype/curves.tsv",
@@ -135,6 +147,8 @@ def test_a_bundle_holds_the_cohort_and_nobody(config):
     assert scan_folder(Path("bundle"), watchlist(set(PEOPLE), SECRET)) == []
     assert "nothing found" in told[-2]
     assert read("qc/by_site.tsv")["site"].tolist() == sorted(surrogate(SECRET, "site", s, prefix="S") for s in SITES)
+    assert read("intake/left_out.tsv").to_numpy().tolist() == [["rna", "*", "<5"]]
+    assert read("microbiome/oral_genera.tsv")["genus"].tolist() == ["Prevotella"]
     assert read("labels/counts.tsv")["participants"].tolist() == ["<5", "*"]
     assert read("intake/completeness.tsv").iloc[0].to_dict() == {
         "layer": "rna", "specimen": "", "visit_day": "1", "collected": "*", "died": "<5",

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,6 +92,12 @@ def npy(array):
     return packed.getvalue()
 
 
+def hdf5(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["ids"] = np.array([float(CODE), np.nan])
+    return (tmp_path / "x.h5").read_bytes()
+
+
 def page(text):
     return f'<svg xmlns="http://www.w3.org/2000/svg"><title>{text}</title></svg>'.encode()
 
@@ -131,15 +138,28 @@ LEAKS = {
     "npy number": lambda _: npy(np.array([1, int(CODE)])),
     "parquet text": lambda _: parquet(pd.DataFrame({"x": ["a", CODE] * 100})),
     "parquet number": lambda _: parquet(pd.DataFrame({"x": [int(CODE)]})),
+    "npy float": lambda _: npy(np.array([np.nan, float(CODE), 0.5])),
+    "npy float32": lambda _: npy(np.array([1, int(CODE)], dtype="float32")),
+    "parquet with gaps": lambda _: parquet(pd.DataFrame({"x": pd.array([int(CODE), None], dtype="Int64")})),
+    "parquet of objects": lambda _: parquet(pd.DataFrame({"x": [[float(CODE)], None]})),
+    "h5 float": hdf5,
+    "json number": lambda _: b'{"participant": %d, "n": 3}' % int(CODE),
+    "csv float": lambda _: b"id,x\n%d.0,1\n" % int(CODE),
+    "site and a number": lambda _: b"GR03-%d" % int(CODE),
+    "visit behind": lambda _: f"GR03{CODE}D04".encode(),
+    "digits behind": lambda _: f"GR03-{CODE}04".encode(),
+    "digits on both sides": lambda _: f"GR03{CODE}04".encode(),
     "parquet column": lambda _: parquet(pd.DataFrame({f"s{CODE}": [1]})),
     "h5ad obs": h5ad,
 }
 GENERAL = {
-    "host name": [f"ran on {HOST} at night", f"@PG\tCL:ssh {HOST}.example"],
+    "host name": [f"ran on {HOST} at night", f"@PG\tCL:ssh {HOST}.example", f"ran on {HOST.upper()}"],
     "user name": [f"owner {USER}", f"ID:{USER};"],
     "path": [
         "index=/data/trial/genome", "file:///home/someone/x", "C:\\Users\\anna\\x.tsv", "see ~/immunosep/results",
         '"/mnt/nas/x"', "/work/x", "salmon -i /scratch/y",
+        "/users/anna", "in /hpc/group/x", "/ceph/x", "/home/\u03bc\u03b1\u03c1\u03af\u03b1",
+        "from \\\\nas01\\omics\\x", '"\\\\\\\\nas01\\\\omics"',
     ],
     "e-mail": ["mail anna.b@umc-example.nl now"],
     "date": [
@@ -147,7 +167,7 @@ GENERAL = {
         "2023-04-05T12:13:14", "20230405_121314",
     ],
     "library name": ["DE09-111222333-D01-rna"],
-    "host or user name": ["Host: vm1x", "user=root", '"hostname": "vm1x"'],
+    "host or user name": ["Host: vm1x", "HOSTNAME=VM1X", "user=root", '"hostname": "vm1x"'],
 }  # fmt: skip
 
 
@@ -221,14 +241,19 @@ def test_bombs_end(tmp_path, watch):
 def test_what_may_leave_is_clean(tmp_path, watch):
     text = (
         "doi 10.1001/jama.2025.24175 and https://doi.org/10.1186/s13054-019-2665-5, https://example.org/data/home/x\n"
-        "0.123456789012 111222333 12345678 5000000000 chr1:100000000-500000000 chrX:500000000-500000001\n"
+        "0.123456789012 111222333 1234567 5000000000 0.12345678 x12345678 12345678.5\n"
+        "1.12345678.0 chr1\t12345678\tA chr1:100000000-500000000 chrX:500000000-500000001\n"
         "chr2\t7\t500000002 version 2026.1 ratio 3/4 and/or\n"
+        "version 12345678.0.1 00012345678 5000000010 99501234567\n"
+        "\\\\nline\\\\nline \\\\d{3}\\w https://x.org/users/me\n"
         "<g><path d='M 1 2'/></g> </tmp> /Type/Font/Subtype/Type3 anakinra@visit 2 ATP@ P@x.y\n"
     )
     (tmp_path / "text.md").write_text(text)
     (tmp_path / "values.h5ad").write_bytes(_matrix(tmp_path))
     (tmp_path / "figure.pdf").write_bytes(pdf(b"BT [ (A) -3 (UROC 0.81) ] TJ ET", b"(ROC)") + b"\nxref\n")
     (tmp_path / "values.h5ad.npy").write_bytes(npy(np.arange(0, 10**6, 7)))
+    (tmp_path / "halves.npy").write_bytes(npy(np.array([1, np.inf, int(CODE) % 1000], dtype="float16")))
+    (tmp_path / "parts.npy").write_bytes(npy(np.array([np.nan, np.inf, int(CODE) + 0.25])))
     assert scan_folder(tmp_path, watch) == []
 
 

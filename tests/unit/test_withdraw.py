@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -19,11 +20,12 @@ from openpyxl import Workbook, load_workbook
 
 from immunosep import sealed
 from immunosep.errors import InputError
-from immunosep.intake import check_inputs, load_libraries
-from immunosep.person import edited, find_person, without_person
-from immunosep.scan import Watchlist, scan_folder
+from immunosep.intake import check_inputs, load_libraries, write_sample_tables
+from immunosep.person import Person, edited, find_person, without_person
+from immunosep.scan import Watchlist, codes_of, scan_folder
 from immunosep.surrogates import keyed_hash, load_secret
 from immunosep.tombstones import epoch, read_tombstones, withdrawals
+from immunosep.traces import find_inputs
 from immunosep.withdraw import begin, describe_plan, finish, plan
 from support.trial import FIRST, SECOND, Trial, codes, sample
 
@@ -32,6 +34,7 @@ TUBE = "444555666"
 NAME, OTHER = f"{SITE}-{CODE}", f"{SECOND['site']}-{SECOND['participant_code']}"
 SECRET = b"0" * 64
 PERSON = Watchlist(codes=frozenset({CODE.encode(), TUBE.encode()}), general=False)
+PLAIN = Person(SITE, CODE, (CODE,))
 # What a run leaves: path below the folder of the run -> whether it must go.
 RESULTS = {
     "results/README.md": False,
@@ -169,6 +172,92 @@ def test_nothing_of_the_participant_stays_and_all_of_the_others(trial):
     assert [lib.participant for lib in load_libraries(trial.config).records() if lib.participant] == [OTHER] * 5
 
 
+def as_workbook(path, cover="Read me"):
+    """Turn a TSV into a workbook whose first sheet is a cover; return its path."""
+    book = Workbook()
+    book.active.title = cover
+    book.active.append(["Manifest of the laboratory", "one row per file"])
+    sheet = book.create_sheet("Samples")
+    for line in path.read_text().splitlines():
+        sheet.append(line.split("\t"))
+    path.unlink()
+    book.save(path.with_suffix(".xlsx"))
+    return str(path.with_suffix(".xlsx"))
+
+
+def test_a_workbook_with_a_cover_is_read_where_the_check_reads_it(trial):
+    for name in ("participants", "visits"):
+        trial.config["clinical"][name] = as_workbook(Path(trial.config["clinical"][name]))
+    trial.config["manifest"] = as_workbook(Path(trial.config["manifest"]))
+    assert {(SITE, CODE), (SITE, TUBE)} <= codes_of(trial.config)
+    assert withdraw(trial.config)["status"] == "complete"
+    assert not Path("cohort/raw/lane2_R1.fastq.gz").exists()  # theirs by the manifest, not by its name
+    assert not Path("results/rna/genes.tsv").exists()
+    assert scan_folder(Path(), PERSON) == []
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_has_left_the_manifest_is_known_from_the_last_run(trial, elsewhere):
+    write_sample_tables(
+        trial.config, **{n: f"results/intake/{n}.tsv" for n in ("libraries", "rejected", "completeness")}
+    )
+    trial.folder, trial.sealed = Path("cohort"), Path("cohort-sealed")
+    mine = [row for row in trial.manifest if row.get("participant_code") == CODE]
+    trial.manifest = [row for row in trial.manifest if row not in mine]
+    if elsewhere:  # the second lane was entered for the wrong participant, and is the other's
+        trial.manifest.append(trial.manifest[0] | {name: mine[1][name] for name in ("fastq_1", "fastq_2", "run")})
+    trial.write_tables()
+    certificate = withdraw(trial.config)
+    assert certificate["status"] == "complete"
+    assert certificate["inputs"]["raw_files"] == (4 if elsewhere else 6)
+    assert Path("cohort/raw/lane2_R1.fastq.gz").exists() is elsewhere
+    assert not Path("results/rna/genes.tsv").exists()
+    assert scan_folder(Path(), PERSON) == []
+
+
+ELSEWHERE = {
+    "dry/classification.tsv": f"site\tparticipant_code\n{SITE}\t{CODE}\n",
+    "old/participants.csv": f"{SITE};{CODE}\n",
+    f"cohort-copy/{NAME}/reads.fastq.gz": "reads",
+    "cohort-copy/notes.md": f"tube {TUBE} was thawed",
+    "withdrawals/.x.partial": CODE,  # the journal, half written by a process that was killed
+    "dry/of_another.tsv": f"site\tparticipant_code\n{OTHER}\n",
+}
+
+
+@pytest.mark.parametrize("data_root", [".", "cohort"])
+def test_copies_elsewhere_in_the_folder_keep_it_from_being_complete(trial, caplog, data_root):
+    if data_root == ".":
+        for row in trial.manifest:
+            row |= {name: f"cohort/{row[name]}" for name in ("fastq_1", "fastq_2", "table") if row.get(name)}
+        trial.folder, trial.sealed = Path("cohort"), Path("cohort-sealed")
+        trial.write_tables()
+        for place in ("cohort/truth/counts.tsv", "cohort/raw/npx.csv"):  # with rows and columns that no table names
+            Path(place).unlink()
+    trial.config["data_root"] = data_root
+    for place, text in ELSEWHERE.items():
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).write_text(text)
+    held = set(ELSEWHERE) - {"dry/of_another.tsv"}
+    assert set(plan(trial.config, SITE, CODE)[2].other) == held
+    certificate = withdraw(trial.config)
+    assert (certificate["status"], certificate["inputs_pending"]) == ("inputs pending", len(held))
+    assert "dry/classification.tsv" in caplog.text
+    assert CODE not in caplog.text
+    for place in held:
+        Path(place).unlink()
+    Path(f"cohort-copy/{NAME}").rmdir()
+    assert finish(trial.config, edit_inputs=True)["status"] == "complete"
+    assert scan_folder(Path(), PERSON) == []
+
+
+def test_a_manifest_that_cannot_be_read_is_not_taken_for_empty(trial):
+    Path("cohort/manifest.xlsx").write_bytes(b"PK\x03\x04 broken")
+    trial.config["manifest"] = "cohort/manifest.xlsx"
+    with pytest.raises(InputError, match=r"manifest\.xlsx.*cannot be told without it"):
+        plan(trial.config, SITE, CODE)
+
+
 def test_the_certificate_counts_and_names_nobody(trial):
     certificate = withdraw(trial.config)
     text = Path("withdrawals/certificate_1.json").read_text()
@@ -201,6 +290,62 @@ def test_a_tombstone_blocks_the_way_back(trial):
     assert len(libraries) == 0
     assert CODE not in " ".join(f.problem + f.value for f in findings if f.code == "withdrawn_participant")
     with pytest.raises(InputError, match="has withdrawn"):
+        load_libraries(trial.config)
+
+
+def ready_matrix(path, names, **columns):
+    data = anndata.AnnData(np.ones((len(names), 1)))
+    data.obs_names = names
+    for column, values in columns.items():
+        data.obs[column] = values
+    data.write_h5ad(path)
+
+
+def ready_table(path, names):
+    text = "\n".join(["observation\tIL6", *(f"{name}\t1" for name in names)]) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+
+
+MATRICES = {
+    "named.h5ad": lambda path: ready_matrix(path, [f"{NAME}-D01", f"{OTHER}-D01"]),
+    "column.h5ad": lambda path: ready_matrix(path, ["a", "b"], participant=[OTHER, NAME]),
+    "table.tsv": lambda path: ready_table(path, [f"{NAME}-D01", f"{OTHER}-D01"]),
+    "packed.tsv.gz": lambda path: ready_table(path, [OTHER, f"{SITE}_{CODE}"]),
+    "of_others.tsv": lambda path: ready_table(path, [f"{OTHER}-D01", f"{SECOND['site']}-{CODE}"]),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_a_tombstone_blocks_the_way_back_through_a_ready_matrix(trial, name, with_manifest):
+    withdraw(trial.config)
+    MATRICES[name](Path(name))
+    trial.config["layers"] = {"proteome": {"enabled": True, "matrix": name}}
+    if not with_manifest:
+        trial.config |= {"manifest": None, "clinical": dict.fromkeys(trial.config["clinical"])}
+    told = [f for f in check_inputs(trial.config)[1] if f.code == "withdrawn_participant"]
+    assert [f.file for f in told] == ([] if name == "of_others.tsv" else [name])
+    assert CODE not in " ".join(f.problem + f.value for f in told)
+    if told:
+        with pytest.raises(InputError, match="has withdrawn"):
+            load_libraries(trial.config)
+        assert trial.config["layers"]["proteome"]["matrix"] in find_inputs(trial.config, PLAIN).paths()
+
+
+def test_a_tombstone_blocks_the_way_back_through_a_ready_label_table(trial):
+    withdraw(trial.config)
+    Path("labels.tsv").write_text(f"participant\ticu\n{OTHER}\tyes\n{NAME}\tno\n")
+    trial.config["clinical"]["labels"] = "labels.tsv"
+    with pytest.raises(InputError, match=r"labels\.tsv[\s\S]*has withdrawn") as error:
+        load_libraries(trial.config)
+    assert CODE not in str(error.value)
+
+
+def test_a_matrix_whose_rows_have_no_names_is_no_clean_bill(trial):
+    withdraw(trial.config)
+    trial.config["layers"] = {"rna": {"enabled": True, "matrix": "rna.h5ad"}}
+    Path("rna.h5ad").write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=r"rna\.h5ad: the names of its rows cannot be read"):
         load_libraries(trial.config)
 
 
@@ -376,6 +521,15 @@ finish(config, edit_inputs=True)
         ("gene,S-17,S-18\nA,1,2\n", "gene,S-18\nA,2\n", ("S-17",)),
         (f'x\ty\n"{NAME}_D01"\t1\n', "x\ty\n", ()),
         ("x\ty\n1\t2\n", "x\ty\n1\t2\n", ("S-17",)),
+        (f"\ufeffsite;day;sample_code\n{SITE};1;{CODE}\n", "\ufeffsite;day;sample_code\n", ()),
+        (f"sep=;\n\nsite;day;sample_code\n{SITE};1;{CODE}\n", "sep=;\n\nsite;day;sample_code\n", ()),
+        (
+            f'site,note,"a;b",sample_code\n{SITE},"thawed, twice",x,{CODE}\nDE01,"a, b",x,{CODE}\n',
+            f'site,note,"a;b",sample_code\nDE01,"a, b",x,{CODE}\n',
+            (),
+        ),
+        (f"site,ph,sample_code\n{SITE},7,4,{CODE}\n", "site,ph,sample_code\n", ()),
+        ('note,S-17,S-18\n"one, two",1,2\n', 'note,S-18\n"one, two",2\n', ("S-17",)),
     ],
 )
 @pytest.mark.parametrize(
@@ -401,18 +555,19 @@ def test_workbooks_and_matrices_lose_their_rows(trial, tmp_path):
     person = find_person(trial.config, SITE, CODE)
     book = Workbook()
     rows = [
-        ("site", "sample_code", "day"),
-        (SITE, TUBE, 1),
-        (SECOND["site"], SECOND["participant_code"], 1),
-        (SITE, "1", 1),
+        (None, None, None),
+        ("site", "day", "sample_code"),
+        (SITE, "1\t", TUBE),
+        (SECOND["site"], 1, SECOND["participant_code"]),
+        (SITE, 1, "1"),
     ]
     for row in rows:
         book.active.append(row)
     book.save(tmp_path / "manifest.xlsx")
-    content, taken = edited(tmp_path / "manifest.xlsx", person)
+    content, taken = edited(tmp_path / "manifest.xlsx", replace(person, shared=person.codes))
     assert taken == 1
     left = load_workbook(io.BytesIO(content)).active
-    assert list(left.iter_rows(values_only=True)) == [rows[0], *rows[2:]]
+    assert list(left.iter_rows(values_only=True)) == [*rows[:2], *rows[3:]]
 
     data = anndata.AnnData(np.arange(6.0).reshape(3, 2))
     data.obs_names = [f"{OTHER}-D01", f"{NAME}-D01", "control"]

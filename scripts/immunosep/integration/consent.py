@@ -23,7 +23,8 @@ def with_consent(data: ad.AnnData, participants: pd.DataFrame | None) -> tuple[a
     data
         As `assemble.read_matrix` gives it.
     participants
-        Clinical table, text; None for a cohort without one. Whom it does not name stays.
+        Clinical table, text; None for a cohort without one. Whom it does not name stays: a run with somebody who has a
+        tombstone does not get here (`tombstones.check_withdrawn`).
 
     Returns
     -------
