@@ -193,9 +193,7 @@ def test_a_test_participants_values_leave_every_training_artefact_bit_identical(
     first, second = fit(blocks), fit(other)
     before, after = learned(first), learned(second)
     different = [name for name in before if before[name] != after[name]]
-    tell(
-        f"{tampered} of twelve test participants changed, {feature_set}: {len(different)} of {len(before)} training artefacts differ"
-    )
+    tell(f"{tampered} of twelve changed, {feature_set}: {len(different)} of {len(before)} artefacts differ")
     assert len(before) > 40
     assert different == []
     pd.testing.assert_frame_equal(predict(first, blocks, train), predict(second, other, train))
