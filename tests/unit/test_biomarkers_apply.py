@@ -14,6 +14,7 @@ from immunosep.biomarkers.apply import (
     FORMAT,
     MAX_DISTANCE,
     MIN_OVERLAP,
+    _clinical_value,
     apply_model,
     chosen,
     load_model,
@@ -110,6 +111,12 @@ def test_an_answer_does_not_depend_on_who_else_is_in_the_file(trial):
         alone, _ = apply_model(content, {k: v[[person]].copy() for k, v in layers.items()}, clinical.loc[[person]])
         expected = together[together["observation"] == person].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, expected, rtol=1e-12)
+
+
+def test_clinical_values_are_taken_as_they_were_measured():
+    table = pd.DataFrame({"ferritin_screening": ["4096", ""], "age_years": ["70", "71"]})
+    np.testing.assert_array_equal(_clinical_value(table, "ferritin_screening"), [12, np.nan])
+    np.testing.assert_array_equal(_clinical_value(table, "age_years"), [70, 71])
 
 
 def test_a_missing_layer_is_done_without(trial):

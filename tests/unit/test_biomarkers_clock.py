@@ -193,6 +193,7 @@ def test_a_landmark_needs_the_score_until_then():
         ("endotype", "ferritin", "has no day on which it is known"),
         ("endotype", "endotype", "defines endotype"),
         ("endotype", "covid19", "defines endotype or tells it"),
+        ("endotype", "ferritin_screening", "defines endotype or tells it"),
         ("sofa_response", "mean_sofa_d9", "has no day on which it is known"),
         ("sofa_response", "sofa_d4", "is known on day 4, the outcome begins on day 2"),
         ("endotype", "sofa_d4", "is known on day 4, after endotype"),
@@ -299,7 +300,8 @@ def test_every_outcome_of_the_label_table_is_on_the_clock():
     columns = label_columns(RULES, endotype=True, arm=True)
     assert [column for column in columns if outcome_of(column, RULES) is None] == [
         *("participant", "site", "participant_code", "country", "randomised"),
-        *("endotype_rule", "reversal_rule", "baseline_source", "emergency_unblinded"),
+        *("endotype_rule", "ferritin_screening", "hladr_screening"),
+        *("reversal_rule", "baseline_source", "emergency_unblinded"),
         *("sofa_baseline", "sofa_baseline_source"),
         *("n_days_observed_d9", "n_days_imputed_d9", "locf_fraction_d9", "mostly_imputed_d9"),
         "last_observed_day_d9",

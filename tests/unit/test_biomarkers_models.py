@@ -354,6 +354,13 @@ def test_the_drugs_may_tell_the_arm_where_it_must_not_be_found():
     assert [name for name, own in found.items() if not own.baseline] == ["landmark_d4"]
 
 
+def test_what_spreads_over_orders_of_magnitude_predicts_as_a_logarithm():
+    labels = pd.DataFrame({"participant": ["a", "b", "c"], "ferritin_screening": ["4096", "", "512"], "age": "70"})
+    own = Task("t", "reversal_d15", (1,), ("clinical",), ("full",), ("ferritin_screening", "age"), None)
+    found = clinical_predictors(own, labels, None)
+    np.testing.assert_array_equal(found.values, [[12, 70], [np.nan, 70], [9, 70]])
+
+
 def test_what_was_made_over_the_cohort_is_named():
     layers = multiomics()
     layers["rna"].uns["immunosep"] = {"frozen_upstream": "nothing"}

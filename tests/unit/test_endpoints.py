@@ -91,7 +91,7 @@ def test_blinded_tables_hold_nothing_of_the_classification(tables):
     hidden = set(sealed.columns) - set(table.columns)
     assert hidden == {
         *["endotype", "both_criteria", "borderline", "endotype_rule", "reversal_d15", "reversal_d15_binary"],
-        *["reversal_rule", "baseline_source", "ferritin_below_cut_d15"],
+        *["reversal_rule", "baseline_source", "ferritin_below_cut_d15", "ferritin_screening", "hladr_screening"],
         *(f"dynamic_endotype_d{day}" for day in (1, 2, 4, 7, 15)),
     }
     pd.testing.assert_frame_equal(table, sealed[table.columns])

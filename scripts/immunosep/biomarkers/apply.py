@@ -15,7 +15,7 @@ from immunosep.biomarkers.calibration import Calibrated
 from immunosep.biomarkers.clock import FIRST_DOSE_DAY
 from immunosep.biomarkers.early import Early, joined_names
 from immunosep.biomarkers.estimators import Tuned
-from immunosep.biomarkers.features import NOT_LAYERS, Predictors
+from immunosep.biomarkers.features import NOT_LAYERS, Predictors, clinical_scale
 from immunosep.biomarkers.fusion import Fusion, Stack
 from immunosep.biomarkers.models import Factors, Models, predict
 from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
@@ -385,4 +385,4 @@ def _clinical_value(clinical: pd.DataFrame, feature: str) -> NDArray[np.float64]
     wrong = text[np.isnan(number) & (text != "").to_numpy()]
     if len(wrong):
         raise InputError(f"clinical values: column {column} holds {wrong.iloc[0]!r} where a number is expected.")
-    return number
+    return clinical_scale(feature, number)

@@ -19,6 +19,7 @@ from immunosep.biomarkers.classes import person_table
 from immunosep.biomarkers.clock import FIRST_DOSE_DAY
 from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
 from immunosep.biomarkers.tasks import Task
+from immunosep.endpoints.columns import SCREENED
 from immunosep.errors import InputError
 from immunosep.integration.factors import dense
 from immunosep.layer import TRANSCRIPTS, flag
@@ -341,12 +342,17 @@ def clinical_predictors(task: Task, labels: pd.DataFrame, participants: pd.DataF
     )
 
 
+def clinical_scale(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bring a clinical number on the scale on which it predicts: log2 of what spreads over orders of magnitude."""
+    return np.log2(np.where(values > 0, values, np.nan)) if name in SCREENED else values
+
+
 def _encode(column: pd.Series) -> pd.DataFrame:
     """Return a numeric column as it is, a category as indicator columns without its first value."""
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
     number = pd.to_numeric(text.where(text != ""), errors="coerce")
     if (text != "").any() and number[text != ""].notna().all():
-        return number.astype(float).to_frame(name=column.name)
+        return pd.DataFrame({column.name: clinical_scale(str(column.name), number.to_numpy(float))}, index=column.index)
     levels = sorted(set(text) - {""})[1:]
     known = np.where(text == "", np.nan, 1.0)
     return pd.DataFrame({f"{column.name}={level}": (text == level) * known for level in levels}, index=column.index)

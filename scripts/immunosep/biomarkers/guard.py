@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from immunosep.biomarkers.clock import LANDMARK, Timing, outcome_of, time_task, under_landmark
 from immunosep.config import defaults
-from immunosep.endpoints.columns import label_columns
+from immunosep.endpoints.columns import SCREENED, label_columns
 from immunosep.errors import InputError
 
 SECTIONS: Final = ("schedule", "sofa", "sofa_response", "reversal", "survival")
@@ -29,11 +29,16 @@ CLINICAL_AVAILABLE_DAY: Final = {
     "infection": 0,
     "covid19": 0,
     "endotype": 0,
+    **dict.fromkeys(SCREENED, 0),
     "hours_sepsis_to_drug": 1,
     "sofa_baseline": 1,
 }
 #: Clinical predictors that define a target, or tell it: only participants with MALS may have COVID-19.
-DEFINERS: Final = {"endotype": ("endotype", "covid19"), "both_criteria": ("endotype",), "borderline": ("endotype",)}
+DEFINERS: Final = {
+    "endotype": ("endotype", "covid19", *SCREENED),
+    "both_criteria": ("endotype", *SCREENED),
+    "borderline": ("endotype", *SCREENED),
+}
 
 #: Targets that tell where somebody was treated.
 PLACES: Final = ("site", "country")

@@ -10,6 +10,8 @@ from typing import Any
 
 RESOLUTION_WINDOW = 1
 """Days around the end of treatment on which the resolution of the infection counts."""
+SCREENED = ("ferritin_screening", "hladr_screening")
+"""What was measured at screening and defines the endotype, in ng/mL and receptors per cell."""
 KEYS = ("participant", "site", "participant_code", "country", "randomised")
 
 
@@ -27,7 +29,7 @@ def endotype_columns(settings: Mapping[str, Any]) -> list[str]:
     """List the columns that follow from the sealed classification or apply its rule."""
     day = settings["reversal"]["day"]
     return [
-        *("endotype", "both_criteria", "borderline", "endotype_rule"),
+        *("endotype", "both_criteria", "borderline", "endotype_rule", *SCREENED),
         *(f"dynamic_endotype_d{visit}" for visit in dynamic_days(settings)),
         *(f"reversal_d{day}", f"reversal_d{day}_binary", "reversal_rule", "baseline_source"),
         f"ferritin_below_cut_d{day}",

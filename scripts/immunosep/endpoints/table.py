@@ -175,6 +175,7 @@ def sealed_columns(cohort: Cohort, classification: pd.DataFrame, settings: Mappi
     below = flags(ferritin <= settings["endotype"]["ferritin_cut"], ~np.isnan(ferritin))
     name = f"reversal_d{rule['day']}"
     columns: dict[str, Any] = {
+        **{f"{quantity}_screening": amounts[quantity].to_numpy() for quantity in UNITS},
         **{column: values.to_numpy() for column, values in at_visit.items()},
         name: outcome["state"],
         f"{name}_binary": outcome["binary"],
