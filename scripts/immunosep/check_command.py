@@ -153,4 +153,7 @@ def _unchecked(options: argparse.Namespace, config: Mapping[str, Any]) -> Iterab
     if options.no_files:
         yield "raw files: --no-files leaves them aside."
     elif not options.deep:
-        yield "contents of the raw files: only their first bytes were read (--deep reads them whole)."
+        yield (
+            "contents of the raw files: only their first bytes were read, and no header of a read, which a run judges "
+            "for personal data before it starts (--deep reads them whole)."
+        )
