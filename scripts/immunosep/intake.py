@@ -18,6 +18,7 @@ from immunosep.confounding import COLUMNS as CONFOUNDING_COLUMNS
 from immunosep.confounding import check_confounding, tabulate_confounding
 from immunosep.errors import InputError
 from immunosep.findings import Finding, as_json, as_text, errors, in_order
+from immunosep.label_table import check_labels
 from immunosep.manifest import Libraries, Library, build_libraries, library_records
 from immunosep.manifest_rules import check_across
 from immunosep.people_rules import check_against_participants, follow_up
@@ -116,7 +117,7 @@ def _intake(
     """Read and check all tables; `warnings=False` leaves out what costs time and could only warn."""
     countries, findings = read_sites(config)
     clinical, of_clinical = check_clinical(config, countries)
-    findings = [*findings, *of_clinical]
+    findings = [*findings, *of_clinical, *check_labels(config)]
     table = _read_manifest(config)
     if table is None:
         findings = [*findings, *check_withdrawn(config, None, clinical.participants)]

@@ -20,7 +20,7 @@ from immunosep.privacy_words import (
     TREATMENT,
 )
 
-__all__ = ["column_risk", "header_risk", "is_prose", "is_two_armed", "mask", "path_risk", "pattern_risk", "value_risk"]
+__all__ = ["column_risk", "header_risk", "is_prose", "is_two_armed", "is_words", "mask", "path_risk", "pattern_risk", "value_risk"]
 
 _MONTH: Final = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -86,6 +86,7 @@ _TITLED: Final = re.compile(
     r"(?<!\w)(?:Mr|Mrs|Ms|Dr|Prof|Herrn?|Frau|Mme|Mevr|Dhr|Sig|Sig\.ra|Κος|Κα)\.? (?=[A-ZÀ-ÞΑ-Ω])[^\W\d_]{2}"
 )
 _NAME: Final = re.compile(r"[^\W\d_]{2,}(?:[ ,.'-]{1,3}[^\W\d_]{1,40}){0,8}\.?|(?:[^\W\d_]\.? ?){2,4}")
+_SEVERAL_WORDS: Final = re.compile(r"[^\W\d_]{1,40}\.?(?:[ ,'-]{1,3}[^\W\d_]{1,40}\.?){1,8}")
 _WORD: Final = re.compile(r"(?<![^\s(\"'])[^\W\d_]{2,}(?=[\s.,;:!?)\"']|$)")
 _PROSE_WORDS: Final = 5
 _RISKY: Final = re.compile(r"[@+]|\d")
@@ -98,6 +99,7 @@ _PAIR: Final = re.compile(r"(?<![\w.-])([^\W\d_][\w.-]{0,60})=([^\s;|&]+)")
 _LETTERS_ONLY: Final = re.compile(r"[^\W\d]+")
 _SAM_TAG: Final = re.compile(r"([A-Za-z][A-Za-z0-9]):[ABHZif]:")
 _TAGS_OF_WORDS: Final = frozenset({"CN", "CO", "DS", "LB", "SM"})
+_LONGEST_NAME: Final = 200
 # No legal cell, name or header is that long.
 _LONGEST: Final = 20_000
 
@@ -154,7 +156,7 @@ def value_risk(value: str, *, is_code: bool = False) -> str:
         return "free text"
     if risk := pattern_risk(value):
         return risk
-    if _TITLED.search(value) or (is_code and len(value) < 200 and _NAME.fullmatch(value)):
+    if _TITLED.search(value) or (is_code and len(value) < _LONGEST_NAME and _NAME.fullmatch(value)):
         return "a name or initials"
     return "free text" if is_prose(value) else ""
 
@@ -260,6 +262,11 @@ def is_prose(value: str) -> bool:
     if value.count(" ") < _PROSE_WORDS - 1:
         return False
     return any(count == _PROSE_WORDS for count, _ in enumerate(_WORD.finditer(value), start=1))
+
+
+def is_words(value: str) -> bool:
+    """Whether a value is two words or more and nothing else, as a person's name is."""
+    return len(value) < _LONGEST_NAME and _SEVERAL_WORDS.fullmatch(value) is not None
 
 
 def is_two_armed(values: Iterable[str]) -> bool:
