@@ -175,7 +175,7 @@ def import_label_table(source: PathLike, labels_path: PathLike, *, declared: Col
         Without a `participant` column, without any label column, with a participant that is empty or stands twice, or
         with personal data or a sealed arm.
     """
-    wrong = errors(check_label_table(source, declared=declared, role=role))
+    wrong = errors(check_label_table(Path(source), declared=declared, role=role))
     if wrong:
         raise InputError("The label table must not enter the workflow.\n\n" + as_text(wrong))
     table, file = read_table(source), Path(source).name
