@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from immunosep.checks import Row, Table
-from immunosep.findings import finding
+from immunosep.findings import finding, mask
 from immunosep.manifest_rules import add_across, lines_of, sites_unread
+from immunosep.privacy import is_words
 
 Key = tuple[str, str]
 _SOFA = (
@@ -44,7 +45,7 @@ def check_participants(table: Table, countries: Mapping[str, str] | None) -> Non
     for index, row in enumerate(table.rows):
         expected = (countries or {}).get(row["site"])
         if expected and row["country"] != expected and table.good(index, "site", "country"):
-            table.add("country_mismatch", index, "country", f"site {row['site']} is in {expected}", suggestion=expected)
+            _tell_country(table, index, expected, countries or {})
         age = _number(table, index, "age_years")
         if row["randomised"] == "yes" and age is not None and age < _ADULT:
             table.add("under_age", index, "age_years")
@@ -59,6 +60,16 @@ def check_participants(table: Table, countries: Mapping[str, str] | None) -> Non
                 break
         _check_course(table, index)
         _check_consent(table, index)
+
+
+def _tell_country(table: Table, index: int, expected: str, countries: Mapping[str, str]) -> None:
+    """Note a wrong country; words that are no country of the trial may be a person's name."""
+    row = table.rows[index]
+    value = row["country"]
+    shown = mask(value) if is_words(value) and value not in countries.values() else value
+    problem, line = f"site {row['site']} is in {expected}", table.lines[index]
+    table.findings.append(finding("country_mismatch", table.file, line, "country", shown, problem, suggestion=expected))
+    table.bad.add((index, "country"))
 
 
 def _check_course(table: Table, index: int) -> None:

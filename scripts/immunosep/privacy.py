@@ -20,7 +20,10 @@ from immunosep.privacy_words import (
     TREATMENT,
 )
 
-__all__ = ["column_risk", "header_risk", "is_prose", "is_two_armed", "is_words", "mask", "path_risk", "pattern_risk", "value_risk"]
+__all__ = [
+    "column_risk", "header_risk", "is_prose", "is_two_armed", "is_words", "mask", "path_risk", "pattern_risk",
+    "value_risk",
+]  # fmt: skip
 
 _MONTH: Final = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -181,7 +184,10 @@ def pattern_risk(value: str) -> str:
 
 
 def path_risk(path: str) -> str:
-    """Say what a file's name, or the name of a batch or a run, gives away; empty where nothing is seen."""
+    """Say what a file's name, or the name of a batch or a run, gives away; empty where nothing is seen.
+
+    A person's name is not seen: in ``Papadopoulou_Maria_R1.fastq.gz`` it looks like ``Whole_Blood_R1.fastq.gz``.
+    """
     if len(path) > _LONGEST:
         return "free text"
     if "@" in path and _EMAIL.search(path):
@@ -265,8 +271,10 @@ def is_prose(value: str) -> bool:
 
 
 def is_words(value: str) -> bool:
-    """Whether a value is two words or more and nothing else, as a person's name is."""
-    return len(value) < _LONGEST_NAME and _SEVERAL_WORDS.fullmatch(value) is not None
+    """Whether a value is two words or more and nothing else, as a person's name is; CAP,BSI is a list of codes."""
+    if len(value) >= _LONGEST_NAME or not _SEVERAL_WORDS.fullmatch(value):
+        return False
+    return " " in value or not value.isupper()
 
 
 def is_two_armed(values: Iterable[str]) -> bool:

@@ -310,3 +310,36 @@ def test_any_cell_of_a_trial_may_be_anything(data, tmp_path):
     libraries, findings = trial.write_tables().check()
     assert (exit_code(findings) == 2) == (len(libraries) == 0)
     assert as_text(findings)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "code"),
+    [
+        ("participants", "sex", "not_allowed"),
+        ("manifest", "specimen", "not_allowed"),
+        ("manifest", "site", "bad_pattern"),
+        ("participants", "country", "country_mismatch"),
+        ("participants", "age_years", "not_integer"),
+        ("visits", "haemoglobin_g_dl", "not_number"),
+        ("visits", "ferritin_unit", "unit_wrong"),
+        ("participants", "infection", "bad_pattern"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Maria Papadopoulou", "PAPADOPOULOU MARIA", "M. Papadopoulou", "Παπαδοπούλου, Μαρία"])
+def test_a_name_in_the_wrong_column_is_not_printed(tmp_path, table, column, code, name):
+    trial = Trial(tmp_path)
+    getattr(trial, table)[0][column] = name
+    findings = trial.write().check()[1]
+    assert {f.code for f in findings if f.column == column} & {code, "bad_pattern", "personal_value"}
+    whole = as_text(findings) + json.dumps(as_json(findings), ensure_ascii=False)
+    assert not [word for word in re.findall(r"\w{3,}", name) if word in whole]
+
+
+def test_words_that_are_near_a_legal_value_are_shown(tmp_path):
+    trial = Trial(tmp_path)
+    trial.manifest[0]["specimen"] = "Whole blood"
+    trial.participants[0]["infection"] = "CAP,BSI"
+    text = as_text(trial.write().check()[1])
+    assert '"Whole blood" not one of' in text
+    assert 'Did you mean "whole_blood"?' in text
+    assert '"CAP,BSI"' in text
