@@ -40,7 +40,7 @@ class Clinical:
     visits
         One row per participant and day.
     classification, allocation
-        Sealed rows; None in a role that may not see them.
+        Sealed rows without a finding; None in a role that may not see them.
     unread
         Sites with participants whose code cannot be read, as `manifest_rules.sites_unread` returns them.
     endotypes
@@ -150,7 +150,9 @@ def _check_sealed(
 
 
 def _rows(table: Table | None) -> tuple[Row, ...] | None:
-    return None if table is None else tuple(table.rows)
+    if table is None:
+        return None
+    return tuple(row for index, row in enumerate(table.rows) if table.good(index, *row))
 
 
 def _read(path: str | None, name: str, *, optional: bool) -> Table | None:

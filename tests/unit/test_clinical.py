@@ -183,6 +183,8 @@ def test_arm_of_a_participant_who_was_not_randomised(trial):
 
 
 def test_a_ready_label_table_makes_clinical_tables_optional(trial):
-    trial.config["clinical"] |= {"labels": "labels.tsv", "participants": "none.tsv", "visits": None}
+    labels = trial.folder / "labels.tsv"
+    labels.write_text("participant\tsubtype\nP1\tA\n")
+    trial.config["clinical"] |= {"labels": str(labels), "participants": "none.tsv", "visits": None}
     trial.config["role"] = "unblinded"
     assert found(trial) == []
