@@ -16,6 +16,7 @@ from immunosep.clinical_rules import (
     check_allocation,
     check_classified,
     check_known,
+    check_limits,
     check_participants,
     check_quantity,
     check_visits,
@@ -112,6 +113,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         unread = sites_unread(participants, "participant_code") if participants.rows else frozenset([""])
         check_participants(participants, countries)
     for table in tables:
+        check_limits(table)
         if table is not participants and people is not None:
             check_known(table, people, unread)
         for quantity in PLAUSIBLE:

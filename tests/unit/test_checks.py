@@ -220,6 +220,14 @@ def test_a_hundred_findings_in_the_same_words_are_one_line():
     assert "100 error(s), 0 warning(s), 0 note(s)." in text
 
 
+def test_a_hundred_findings_on_alternate_lines_are_all_listed():
+    rows = range(2, 402, 2)
+    text = as_text([finding("no_rows", "t.tsv", row, "c", "v", "p") for row in rows])
+    assert f"  t.tsv, lines {', '.join(map(str, rows))}, c:" in text
+    many = as_text([finding("no_rows", "t.tsv", row, "c", "v", "p") for row in range(2, 4002, 2)])
+    assert "998, 1000 and 1500 more, c:" in many
+
+
 def test_of_many_different_findings_the_rest_is_named_by_rows():
     text = as_text([finding("no_rows", "t.tsv", row, "c", f"v{row}") for row in range(2, 102)], shown=3)
     assert text.count("ERROR no_rows") == 1
