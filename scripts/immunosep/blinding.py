@@ -6,6 +6,7 @@ is planned.
 """
 
 import csv
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -35,8 +36,9 @@ def hidden_features(config: Mapping[str, Any], resources: Path = RESOURCES) -> d
     Returns
     -------
     dict or None
-        ``after_day`` (last day that is shown), ``symbols`` (of genes, whichever layer), ``accessions`` (their UniProt
-        accessions) and ``terms`` (parts of the names of other features, in small letters without signs); all sorted.
+        ``after_day`` (last day that is shown), ``words`` (whole names: symbols of genes, other names of their proteins,
+        UniProt accessions, Ensembl ids) and ``terms`` (parts of the names of other features); sorted, and as `bare`
+        writes them.
 
     Raises
     ------
@@ -55,19 +57,34 @@ def hidden_features(config: Mapping[str, Any], resources: Path = RESOURCES) -> d
     _refuse_unknown(settings["gene_sets"], sets)
     symbols = {row["symbol"] for row in analytes if row["kind"] in _GENES}
     symbols = symbols.union(*(sets[name] for name in settings["gene_sets"]))
-    accessions = {row["uniprot"] for row in _rows(resources / "protein_accessions.tsv") if row["symbol"] in symbols}
+    words = {*symbols, *settings["features"]}
+    for row in _rows(resources / "protein_accessions.tsv"):
+        if row["symbol"] in symbols:
+            words |= {row["uniprot"], row["ensembl"], *row["names"].split("|")}
     terms = {row["symbol"] for row in analytes if row["kind"] not in _GENES} | set(settings["features"])
     return {
         "after_day": settings["visible_until_day"],
-        "symbols": sorted(symbols | set(settings["features"])),
-        "accessions": sorted(accessions),
+        "words": sorted(filter(None, map(bare, words))),
         "terms": sorted(filter(None, map(bare, terms))),
     }
 
 
 def bare(name: str) -> str:
-    """Return a name in small letters without signs and spaces: IL-1Ra and il1ra are one."""
-    return "".join(filter(str.isalnum, name.casefold()))
+    """Return a name in small letters without signs and spaces: IL-1Ra and il1ra are one, IFN-γ and IFNgamma."""
+    return "".join(filter(str.isalnum, fold(name)))
+
+
+def fold(name: str) -> str:
+    """Return a name in small letters, without accents, Greek letters written out: IFN-γ is ifn-gamma."""
+    if name.isascii():
+        return name.casefold()
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(map(_written_out, (c for c in letters if not unicodedata.combining(c))))
+
+
+def _written_out(letter: str) -> str:
+    title = unicodedata.name(letter, "")
+    return title.rpartition(" ")[2].lower() if title.startswith("GREEK") else letter
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from immunosep.privacy import path_risk, value_risk
+from immunosep.privacy import is_words, path_risk, value_risk
 from immunosep.sheet import Typed
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")
@@ -136,19 +136,21 @@ def _judge_text(value: str, spec: dict[str, Any], pattern: re.Pattern[str] | Non
     wanted = spec["description"].rstrip(".")
     # Names such as SHA-256 keep their capital.
     start = wanted[0] if wanted[1].isupper() else wanted[0].lower()
-    return Flaw("bad_pattern", f"should be {start}{wanted[1:]}")
+    return Flaw("bad_pattern", f"should be {start}{wanted[1:]}", masked=is_words(value))
 
 
 def _judge_listed(value: str, allowed: list[str], spec: dict[str, Any]) -> Flaw:
     if "unitOf" in spec:
         if "%" in value or "percent" in value.casefold():
             return Flaw("unit_percent", f"{spec['unitOf']} in percent; the unit is {allowed[0]}")
-        return Flaw("unit_wrong", f"the unit of {spec['unitOf']} is written {allowed[0]}", allowed[0])
+        problem = f"the unit of {spec['unitOf']} is written {allowed[0]}"
+        return Flaw("unit_wrong", problem, allowed[0], masked=is_words(value))
     near = same_letters(value, allowed) or _yes_or_no(value, allowed) or nearest(value, allowed)
     flaw = _judge_common(value)
     if flaw is not None and flaw.code != "whitespace":
         return flaw
-    return Flaw("not_allowed", f"not one of: {', '.join(allowed)}", near)
+    # Words that are near nothing legal may be a person's name in the wrong column.
+    return Flaw("not_allowed", f"not one of: {', '.join(allowed)}", near, masked=not near and is_words(value))
 
 
 def _judge_code(value: str) -> Flaw | None:
@@ -210,7 +212,7 @@ def _judge_integer(value: str, spec: dict[str, Any]) -> Flaw | None:
     flaw = _judge_numeric(value, spec)
     if flaw is not None:
         return flaw
-    return Flaw("not_integer", "a whole number is written with digits only")
+    return Flaw("not_integer", "a whole number is written with digits only", masked=is_words(value))
 
 
 def _judge_number(value: str, spec: dict[str, Any]) -> Flaw | None:
@@ -218,7 +220,7 @@ def _judge_number(value: str, spec: dict[str, Any]) -> Flaw | None:
         if spec.get("thousands") and _THOUSANDS.fullmatch(value):
             return _ambiguous(value)
         return _judge_range(float(value), spec)
-    return _judge_numeric(value, spec) or Flaw("not_number", "not a plain number")
+    return _judge_numeric(value, spec) or Flaw("not_number", "not a plain number", masked=is_words(value))
 
 
 def _judge_numeric(value: str, spec: dict[str, Any]) -> Flaw | None:

@@ -9,6 +9,8 @@ from typing import Any
 from immunosep.errors import InputError
 
 _CLINICAL = ("participants", "visits")
+# How the reports begin, in small letters.
+_PAGE, _JSON = b"<!doctype html", b"{"
 
 
 def add_check(commands: Any, say: Callable[[str], None], explain: Callable[[str | None], int]) -> None:
@@ -121,19 +123,33 @@ def _find_tables(folder: Path) -> dict[str, str]:
 
 
 def _refuse_to_overwrite(options: argparse.Namespace, config: Mapping[str, Any]) -> None:
-    """Refuse a report that would take the place of what it is about."""
+    """Refuse a report that would take the place of an input, or of anything but an older report."""
     inputs = {os.path.realpath(path) for path in _tables(config) if path}
-    written = [path for path in (options.report, options.json) if path]
-    for path in written:
+    written = {path: start for path, start in ((options.report, _PAGE), (options.json, _JSON)) if path}
+    for path, start in written.items():
         if os.path.realpath(path) in inputs:
             raise InputError(f"{path} is an input of this check: give the report another name.")
-    if len({os.path.realpath(path) for path in written}) < len(written):
+        if not _may_be_replaced(Path(path), start):
+            raise InputError(f"{path} is there already and is no report of a check: give the report another name.")
+    if options.report and options.json and os.path.realpath(options.report) == os.path.realpath(options.json):
         raise InputError("--report and --json name the same file.")
+
+
+def _may_be_replaced(path: Path, start: bytes) -> bool:
+    """Whether there is no file, an empty one, or one that begins as a report does; raw files and tables do not."""
+    if not path.is_file():
+        return True
+    try:
+        with path.open("rb") as handle:
+            return handle.read(len(start)).lower() in (b"", start)
+    except OSError:
+        return False
 
 
 def _tables(config: Mapping[str, Any]) -> list[str | None]:
     clinical = config["clinical"]
-    return [config["manifest"], config["sites"], *(clinical.get(name) for name in (*_CLINICAL, "labels"))]
+    tables = (config["manifest"], config["sites"], *(clinical.get(name) for name in (*_CLINICAL, "labels")))
+    return [*tables, *config["sealed"].values()]
 
 
 def _unchecked(options: argparse.Namespace, config: Mapping[str, Any]) -> Iterable[str]:
@@ -153,4 +169,7 @@ def _unchecked(options: argparse.Namespace, config: Mapping[str, Any]) -> Iterab
     if options.no_files:
         yield "raw files: --no-files leaves them aside."
     elif not options.deep:
-        yield "contents of the raw files: only their first bytes were read (--deep reads them whole)."
+        yield (
+            "contents of the raw files: only their first bytes were read, and no header of a read, which a run judges "
+            "for personal data before it starts (--deep reads them whole)."
+        )

@@ -16,6 +16,7 @@ from immunosep.clinical_rules import (
     check_allocation,
     check_classified,
     check_known,
+    check_limits,
     check_participants,
     check_quantity,
     check_visits,
@@ -40,7 +41,7 @@ class Clinical:
     visits
         One row per participant and day.
     classification, allocation
-        Sealed rows; None in a role that may not see them.
+        Sealed rows without a finding; None in a role that may not see them.
     unread
         Sites with participants whose code cannot be read, as `manifest_rules.sites_unread` returns them.
     endotypes
@@ -112,6 +113,7 @@ def check_clinical(config: Mapping[str, Any], countries: Mapping[str, str] | Non
         unread = sites_unread(participants, "participant_code") if participants.rows else frozenset([""])
         check_participants(participants, countries)
     for table in tables:
+        check_limits(table)
         if table is not participants and people is not None:
             check_known(table, people, unread)
         for quantity in PLAUSIBLE:
@@ -150,7 +152,9 @@ def _check_sealed(
 
 
 def _rows(table: Table | None) -> tuple[Row, ...] | None:
-    return None if table is None else tuple(table.rows)
+    if table is None:
+        return None
+    return tuple(row for index, row in enumerate(table.rows) if table.good(index, *row))
 
 
 def _read(path: str | None, name: str, *, optional: bool) -> Table | None:

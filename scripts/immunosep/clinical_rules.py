@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from immunosep.checks import Row, Table
-from immunosep.findings import finding
+from immunosep.findings import finding, mask
 from immunosep.manifest_rules import add_across, lines_of, sites_unread
+from immunosep.privacy import is_words
 
 Key = tuple[str, str]
 _SOFA = (
@@ -17,6 +18,20 @@ _SOFA = (
 )  # fmt: skip
 # Below these a value is likelier a wrong unit than a patient with sepsis (domain practice).
 PLAUSIBLE = {"ferritin": 10.0, "hladr": 100.0}
+# Lowest and highest value that is passed without a word (domain practice). Cells per microlitre, haemoglobin in g/L and
+# a date's number in place of a day lie beyond; a leukaemoid reaction, neutropenia and a lasting stay within.
+LIMITS = {
+    "age_years": (0.0, 110.0),
+    "death_day": (0.0, 400.0),
+    "discharge_day": (0.0, 400.0),
+    "last_contact_day": (0.0, 400.0),
+    "withdrawn_day": (0.0, 400.0),
+    "neutrophils_10e9_l": (0.0, 100.0),
+    "lymphocytes_10e9_l": (0.0, 20.0),
+    "monocytes_10e9_l": (0.0, 10.0),
+    "haemoglobin_g_dl": (3.0, 20.0),
+    "platelets_10e9_l": (1.0, 1500.0),
+}
 # Eligibility (protocol, BMJ Open 2022;12:e067251): adults, the first dose within 72 hours of sepsis.
 _ADULT = 18
 _HOURS_TO_DRUG = 72
@@ -44,7 +59,7 @@ def check_participants(table: Table, countries: Mapping[str, str] | None) -> Non
     for index, row in enumerate(table.rows):
         expected = (countries or {}).get(row["site"])
         if expected and row["country"] != expected and table.good(index, "site", "country"):
-            table.add("country_mismatch", index, "country", f"site {row['site']} is in {expected}", suggestion=expected)
+            _tell_country(table, index, expected, countries or {})
         age = _number(table, index, "age_years")
         if row["randomised"] == "yes" and age is not None and age < _ADULT:
             table.add("under_age", index, "age_years")
@@ -59,6 +74,16 @@ def check_participants(table: Table, countries: Mapping[str, str] | None) -> Non
                 break
         _check_course(table, index)
         _check_consent(table, index)
+
+
+def _tell_country(table: Table, index: int, expected: str, countries: Mapping[str, str]) -> None:
+    """Note a wrong country; words that are no country of the trial may be a person's name."""
+    row = table.rows[index]
+    value = row["country"]
+    shown = mask(value) if is_words(value) and value not in countries.values() else value
+    problem, line = f"site {row['site']} is in {expected}", table.lines[index]
+    table.findings.append(finding("country_mismatch", table.file, line, "country", shown, problem, suggestion=expected))
+    table.bad.add((index, "country"))
 
 
 def _check_course(table: Table, index: int) -> None:
@@ -116,6 +141,18 @@ def check_quantity(table: Table, quantity: str) -> None:
         value = _number(table, index, quantity)
         if value is not None and value < PLAUSIBLE[quantity] and table.good(index, unit):
             _tell(table, "implausible", index, quantity, f"{quantity} below {PLAUSIBLE[quantity]:g} {row[unit]}")
+
+
+def check_limits(table: Table) -> None:
+    """Tell values that are legal and far from what is seen in sepsis."""
+    present = [column for column in LIMITS if table.rows and column in table.rows[0]]
+    for index in range(len(table.rows)):
+        for column in present:
+            value = _number(table, index, column)
+            low, high = LIMITS[column]
+            if value is not None and not low <= value <= high:
+                limit = f"below {low:g}" if value < low else f"above {high:g}"
+                _tell(table, "implausible", index, column, f"{column} {limit}")
 
 
 # ------------------------------------------------------------------------------------------------------------ visits

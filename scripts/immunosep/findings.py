@@ -14,7 +14,7 @@ SEVERITIES = ("error", "warning", "info")
 _LONGEST_VALUE = 60
 _ROWS_IN_TEXT = 12
 # Ranges of rows written into one line for a terminal; reports have every row.
-_SPANS = 30
+_SPANS = 500
 
 
 @dataclass(frozen=True, slots=True)

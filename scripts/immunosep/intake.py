@@ -18,8 +18,9 @@ from immunosep.confounding import COLUMNS as CONFOUNDING_COLUMNS
 from immunosep.confounding import check_confounding, tabulate_confounding
 from immunosep.errors import InputError
 from immunosep.findings import Finding, as_json, as_text, errors, in_order
+from immunosep.label_table import check_labels
 from immunosep.manifest import Libraries, Library, build_libraries, library_records
-from immunosep.manifest_rules import check_across
+from immunosep.manifest_rules import NAME_COLUMNS, check_across
 from immunosep.people_rules import check_against_participants, follow_up
 from immunosep.read_headers import check_read_headers
 from immunosep.row_rules import Surroundings, check_rows
@@ -116,7 +117,7 @@ def _intake(
     """Read and check all tables; `warnings=False` leaves out what costs time and could only warn."""
     countries, findings = read_sites(config)
     clinical, of_clinical = check_clinical(config, countries)
-    findings = [*findings, *of_clinical]
+    findings = [*findings, *of_clinical, *check_labels(config)]
     table = _read_manifest(config)
     if table is None:
         findings = [*findings, *check_withdrawn(config, None, clinical.participants, ready=across)]
@@ -137,14 +138,29 @@ def _intake(
     if across and people and table.rows:
         check_against_participants(table, people, clinical.unread)
     findings = in_order([*findings, *table.located(), *check_withdrawn(config, table, people, ready=across)])
-    if errors(findings):
-        return Libraries(), clinical, findings
-    libraries = build_libraries(table, countries or {}, around.data_root, follow_up(people or {}))
+    wrong = bool(errors(findings))
+    readable = _readable(table) if wrong else table
+    libraries = build_libraries(readable, countries or {}, around.data_root, follow_up(people or {}))
     stop = config["intake"]["confounded_batch"]
     if warnings or (across and stop == "error" and any(_labels(clinical).values())):
-        followed = check_confounding(_confounding(config, libraries, clinical), table.file, stop)
-        findings = in_order([*findings, *followed])
+        followed = list(check_confounding(_confounding(config, libraries, clinical), table.file, stop))
+        # Beside other mistakes only what stops a run is worth a word: the rest is measured again without them.
+        findings = in_order([*findings, *(errors(followed) if wrong else followed)])
     return (Libraries() if errors(findings) else libraries), clinical, findings
+
+
+def _readable(table: Table) -> Table:
+    """Return the samples of the layers in which every row says whose it is and of which batch.
+
+    One row that does not may be the one that shows a label in a second batch: nothing is said of its layer then.
+    """
+    unclear = {
+        row["layer"] if table.good(index, "layer") else ""
+        for index, row in enumerate(table.rows)
+        if not table.good(index, "collected", *NAME_COLUMNS)
+    }
+    rows = [row for row in table.rows if row["collected"] == "yes" and row["layer"] not in unclear]
+    return Table(table.file, [] if "" in unclear else rows)
 
 
 def _raw_layers(config: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,8 @@ from immunosep.findings import finding, row_list
 from immunosep.manifest import LANE_COLUMNS, is_processed, library_name, participant_code
 from immunosep.raw_files import READS
 
-_NAME_COLUMNS = (
+# What a library's name is made of, and where it was prepared.
+NAME_COLUMNS = (
     "site", "sample_code", "participant_code", "visit_day", "layer", "assay", "specimen", "sample_type", "batch",
     "well",
 )  # fmt: skip
@@ -122,7 +123,7 @@ def _check_libraries(table: Table, rows: Iterable[int]) -> dict[str, list[int]]:
     assays = load_schema("manifest")["assays"]
     groups: dict[str, list[int]] = {}
     for index in rows:
-        if table.good(index, "collected", *_NAME_COLUMNS):
+        if table.good(index, "collected", *NAME_COLUMNS):
             groups.setdefault(library_name(table.rows[index]), []).append(index)
     for name, members in groups.items():
         if len(members) == 1:
@@ -182,15 +183,18 @@ def _check_specimens(table: Table, rows: Iterable[int]) -> None:
 def _check_controls(table: Table, rows: Iterable[int]) -> None:
     """Check that every extraction batch of the microbiome has a blank and a mock.
 
-    A row whose kind or batch is not known may be the one that is looked for: nothing is said then.
+    A row that may be of the microbiome and whose kind or batch is not known may be the one that is looked for: nothing
+    is said then.
     """
     samples: dict[str, list[int]] = {}
     kinds: dict[str, set[str]] = {}
     for index in rows:
         row = table.rows[index]
+        if row["layer"] != "microbiome" and table.good(index, "layer"):
+            continue
         if not table.good(index, "layer", "collected", "sample_type", "batch"):
             return
-        if row["layer"] != "microbiome" or row["collected"] != "yes":
+        if row["collected"] != "yes":
             continue
         if row["sample_type"] == "sample":
             samples.setdefault(row["batch"], []).append(index)

@@ -20,7 +20,10 @@ from immunosep.privacy_words import (
     TREATMENT,
 )
 
-__all__ = ["column_risk", "header_risk", "is_prose", "is_two_armed", "mask", "path_risk", "pattern_risk", "value_risk"]
+__all__ = [
+    "column_risk", "header_risk", "is_prose", "is_two_armed", "is_words", "mask", "path_risk", "pattern_risk",
+    "value_risk",
+]  # fmt: skip
 
 _MONTH: Final = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -64,7 +67,8 @@ _COMPACT_DATE: Final = re.compile(
 )
 _ISO_TIME: Final = re.compile(rf"(?<!\d){_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)")
 # At most as long as an address may be (RFC 5321), so that a long run of letters is not searched again and again.
-_EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+# It ends in letters: models of base callers are named dna_r10.4.1_400bps_sup@v4.2.0.
+_EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2}")
 _PHONE: Final = re.compile(r"(?<![\w.])(?:\+|00)[1-9](?:[ ()/-]{0,3}\d){7,14}(?!\w)")
 _LOCAL_PHONE: Final = re.compile(r"(?<![\w./-])\(?0\d{1,4}\)?[ /-]\d{2,8}(?:[ -]\d{2,4}){0,3}(?![\w./-])")
 _PHONE_DIGITS: Final = 10
@@ -85,6 +89,7 @@ _TITLED: Final = re.compile(
     r"(?<!\w)(?:Mr|Mrs|Ms|Dr|Prof|Herrn?|Frau|Mme|Mevr|Dhr|Sig|Sig\.ra|Κος|Κα)\.? (?=[A-ZÀ-ÞΑ-Ω])[^\W\d_]{2}"
 )
 _NAME: Final = re.compile(r"[^\W\d_]{2,}(?:[ ,.'-]{1,3}[^\W\d_]{1,40}){0,8}\.?|(?:[^\W\d_]\.? ?){2,4}")
+_SEVERAL_WORDS: Final = re.compile(r"[^\W\d_]{1,40}\.?(?:[ ,'-]{1,3}[^\W\d_]{1,40}\.?){1,8}")
 _WORD: Final = re.compile(r"(?<![^\s(\"'])[^\W\d_]{2,}(?=[\s.,;:!?)\"']|$)")
 _PROSE_WORDS: Final = 5
 _RISKY: Final = re.compile(r"[@+]|\d")
@@ -93,6 +98,11 @@ _TWO_ARMS: Final = frozenset(
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _CAPITALS: Final = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
+_PAIR: Final = re.compile(r"(?<![\w.-])([^\W\d_][\w.-]{0,60})=([^\s;|&]+)")
+_LETTERS_ONLY: Final = re.compile(r"[^\W\d]+")
+_SAM_TAG: Final = re.compile(r"([A-Za-z][A-Za-z0-9]):[ABHZif]:")
+_TAGS_OF_WORDS: Final = frozenset({"CN", "CO", "DS", "LB", "SM"})
+_LONGEST_NAME: Final = 200
 # No legal cell, name or header is that long.
 _LONGEST: Final = 20_000
 
@@ -149,7 +159,7 @@ def value_risk(value: str, *, is_code: bool = False) -> str:
         return "free text"
     if risk := pattern_risk(value):
         return risk
-    if _TITLED.search(value) or (is_code and len(value) < 200 and _NAME.fullmatch(value)):
+    if _TITLED.search(value) or (is_code and len(value) < _LONGEST_NAME and _NAME.fullmatch(value)):
         return "a name or initials"
     return "free text" if is_prose(value) else ""
 
@@ -174,7 +184,10 @@ def pattern_risk(value: str) -> str:
 
 
 def path_risk(path: str) -> str:
-    """Say what a file's name, or the name of a batch or a run, gives away; empty where nothing is seen."""
+    """Say what a file's name, or the name of a batch or a run, gives away; empty where nothing is seen.
+
+    A person's name is not seen: in ``Papadopoulou_Maria_R1.fastq.gz`` it looks like ``Whole_Blood_R1.fastq.gz``.
+    """
     if len(path) > _LONGEST:
         return "free text"
     if "@" in path and _EMAIL.search(path):
@@ -195,12 +208,14 @@ def header_risk(line: str) -> str:
     Parameters
     ----------
     line
-        ``@name comment`` of a FASTQ record, or ``@RG``, ``@CO``, ... with tab-separated tags.
+        ``@name comment`` of a FASTQ record, the comment also as SAM tags (``DS:Z:text``) behind tabs; or ``@RG``,
+        ``@CO``, ``@PG`` with tab-separated tags.
 
     Returns
     -------
     str
-        Words for a message, or empty. Instrument, run, flow cell, lane and coordinates are legal.
+        Words for a message, or empty. Instrument, run, flow cell, lane, barcode and coordinates are legal. The name
+        itself is judged for e-mail addresses, ISO dates and ``key=value`` only: its numbers have any form.
     """
     if len(line) > _LONGEST:
         return "free text"
@@ -208,14 +223,44 @@ def header_risk(line: str) -> str:
         return "an e-mail address"
     if _ISO_TIME.search(line):
         return "a calendar date"
-    if line[:3] in ("@RG", "@CO", "@PG"):
-        for tag in line.split("\t")[1:]:
-            key, _, value = tag.partition(":") if line[:3] != "@CO" else ("CO", "", tag)
-            risk = "a calendar date" if key == "DT" and value else ""
-            risk = risk or (value_risk(value) or path_risk(value) if key in ("CO", "DS", "SM", "LB", "CN") else "")
-            if risk:
-                return risk
-    return ""
+    kind, _, tags = line.partition("\t")
+    if kind == "@CO":
+        return value_risk(tags) or path_risk(tags)
+    if kind in ("@RG", "@PG"):
+        return next(filter(None, (_tag_risk(*tag.partition(":")[::2]) for tag in tags.split("\t"))), "")
+    risks = (_pair_risk(*pair) for pair in _PAIR.findall(line))
+    comment = _PAIR.sub("", _comment(line))
+    return next(filter(None, risks), "") or next(filter(None, map(_comment_risk, comment.split("\t"))), "")
+
+
+def _comment(header: str) -> str:
+    """Return what stands behind the name of a read."""
+    return header.split(maxsplit=1)[1] if len(header.split(maxsplit=1)) == 2 else ""
+
+
+def _tag_risk(key: str, value: str) -> str:
+    """Judge a tag of a read group: DT is its date, and some others hold words of people."""
+    if key == "DT" and value:
+        return "a calendar date"
+    return value_risk(value) or path_risk(value) if key in _TAGS_OF_WORDS else ""
+
+
+def _comment_risk(text: str) -> str:
+    """Judge one part of a read's comment: a SAM tag, or anything."""
+    tag = _SAM_TAG.match(text)
+    if tag is not None:
+        key, value = tag[1], text[tag.end() :]
+        return _tag_risk(key, value) or value_risk(value)
+    return value_risk(text.replace("_", " "))
+
+
+def _pair_risk(key: str, value: str) -> str:
+    risk = column_risk(key)
+    if risk == "personal_column" or (key.casefold() == "patient" and _LETTERS_ONLY.fullmatch(value)):
+        return "personal data"
+    if risk:
+        return "a treatment"
+    return value_risk(value.replace("_", " "))
 
 
 def is_prose(value: str) -> bool:
@@ -223,6 +268,13 @@ def is_prose(value: str) -> bool:
     if value.count(" ") < _PROSE_WORDS - 1:
         return False
     return any(count == _PROSE_WORDS for count, _ in enumerate(_WORD.finditer(value), start=1))
+
+
+def is_words(value: str) -> bool:
+    """Whether a value is two words or more and nothing else, as a person's name is; CAP,BSI is a list of codes."""
+    if len(value) >= _LONGEST_NAME or not _SEVERAL_WORDS.fullmatch(value):
+        return False
+    return " " in value or not value.isupper()
 
 
 def is_two_armed(values: Iterable[str]) -> bool:

@@ -58,14 +58,24 @@ class DataFolder:
         return self._held[real]
 
 
-def check_file_cell(table: Table, index: int, column: str, folder: DataFolder) -> None:
-    """Check that a named file lies below the data root, exists, can be read and is not empty."""
+def check_file_cell(table: Table, index: int, column: str, folder: DataFolder | None) -> None:
+    """Check that a named file lies below the data root and, where files are looked for, can be read and is not empty.
+
+    Parameters
+    ----------
+    table, index, column
+        A cell with the name of a file and without a finding.
+    folder
+        Where files are looked for; None judges the name alone.
+    """
     path = table.rows[index][column]
     if _ABSOLUTE.match(path) or "\\" in path:
         table.add("path_absolute", index, column)
         return
     if ".." in path and ".." in path.split("/"):
         table.add("path_outside", index, column, "the path contains '..'")
+        return
+    if folder is None:
         return
     flaw = _file_flaw(path, folder, packed=column in READS)
     if flaw is not None:

@@ -143,10 +143,10 @@ def _check_data(table: Table, index: int, row: Row, assay: Mapping[str, Any]) ->
 
 
 def _check_files(table: Table, index: int, row: Row, assay: Mapping[str, Any], folder: DataFolder | None) -> None:
-    """Check the files a row names, on the disk where they are looked for, and that the mates belong together."""
+    """Check the files a row names, on the disk too where they are looked for, and that the mates belong together."""
     reads = assay["files"] == "fastq"
     for column in READS if reads else TABLES[:1]:
-        if folder is not None and row[column] and table.good(index, column):
+        if row[column] and table.good(index, column):
             check_file_cell(table, index, column, folder)
     if reads and row["fastq_1"] and table.good(index, *READS):
         check_mates(table, index, row, folder, paired_only=assay["ends"] == [2])

@@ -5,4 +5,9 @@ from immunosep.runlog import rule_logging
 
 if __name__ == "__main__":
     with rule_logging(snakemake.log[0]):
-        import_label_table(snakemake.input.labels, snakemake.output.labels)
+        import_label_table(
+            snakemake.input.labels,
+            snakemake.output.labels,
+            declared=snakemake.params.declared,
+            role=snakemake.params.role,
+        )

@@ -99,6 +99,7 @@ def test_a_bad_label_table_ends_the_script_with_its_message_and_no_traceback(tmp
         run(
             "labels/import_labels.py",
             tmp_path,
+            {"declared": ["x"], "role": "blinded"},
             input={"labels": str(tmp_path / "mine.tsv")},
             output={"labels": str(tmp_path / "labels.tsv")},
         )

@@ -121,6 +121,7 @@ class Trial:
             "privacy": {"secret": str(self.folder / "secret.key"), "withdrawals": str(self.folder / "withdrawals")},
             "schedule": SCHEDULE,
             "endotype": {"ferritin_cut": 4420, "hladr_cut": 5000},
+            "biomarkers": {"tasks": {}},
             "intake": {"confounded_batch": "error", "cramers_v": 0.3},
             "clinical": {
                 "participants": str(self.folder / "clinical" / "participants.tsv"),

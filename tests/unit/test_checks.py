@@ -220,6 +220,14 @@ def test_a_hundred_findings_in_the_same_words_are_one_line():
     assert "100 error(s), 0 warning(s), 0 note(s)." in text
 
 
+def test_a_hundred_findings_on_alternate_lines_are_all_listed():
+    rows = range(2, 402, 2)
+    text = as_text([finding("no_rows", "t.tsv", row, "c", "v", "p") for row in rows])
+    assert f"  t.tsv, lines {', '.join(map(str, rows))}, c:" in text
+    many = as_text([finding("no_rows", "t.tsv", row, "c", "v", "p") for row in range(2, 4002, 2)])
+    assert "998, 1000 and 1500 more, c:" in many
+
+
 def test_of_many_different_findings_the_rest_is_named_by_rows():
     text = as_text([finding("no_rows", "t.tsv", row, "c", f"v{row}") for row in range(2, 102)], shown=3)
     assert text.count("ERROR no_rows") == 1
@@ -310,3 +318,36 @@ def test_any_cell_of_a_trial_may_be_anything(data, tmp_path):
     libraries, findings = trial.write_tables().check()
     assert (exit_code(findings) == 2) == (len(libraries) == 0)
     assert as_text(findings)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "code"),
+    [
+        ("participants", "sex", "not_allowed"),
+        ("manifest", "specimen", "not_allowed"),
+        ("manifest", "site", "bad_pattern"),
+        ("participants", "country", "country_mismatch"),
+        ("participants", "age_years", "not_integer"),
+        ("visits", "haemoglobin_g_dl", "not_number"),
+        ("visits", "ferritin_unit", "unit_wrong"),
+        ("participants", "infection", "bad_pattern"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Maria Papadopoulou", "PAPADOPOULOU MARIA", "M. Papadopoulou", "Παπαδοπούλου, Μαρία"])
+def test_a_name_in_the_wrong_column_is_not_printed(tmp_path, table, column, code, name):
+    trial = Trial(tmp_path)
+    getattr(trial, table)[0][column] = name
+    findings = trial.write().check()[1]
+    assert {f.code for f in findings if f.column == column} & {code, "bad_pattern", "personal_value"}
+    whole = as_text(findings) + json.dumps(as_json(findings), ensure_ascii=False)
+    assert not [word for word in re.findall(r"\w{3,}", name) if word in whole]
+
+
+def test_words_that_are_near_a_legal_value_are_shown(tmp_path):
+    trial = Trial(tmp_path)
+    trial.manifest[0]["specimen"] = "Whole blood"
+    trial.participants[0]["infection"] = "CAP,BSI"
+    text = as_text(trial.write().check()[1])
+    assert '"Whole blood" not one of' in text
+    assert 'Did you mean "whole_blood"?' in text
+    assert '"CAP,BSI"' in text

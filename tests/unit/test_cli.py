@@ -119,6 +119,14 @@ def test_raw_files_can_be_left_aside(trial):
     assert cli.main(call(trial, "--no-files")) == 0
 
 
+@pytest.mark.parametrize("path", ["/data/x_R1.fastq.gz", "raw/../../x_R1.fastq.gz"])
+def test_paths_that_leave_the_data_root_need_no_disk_to_be_told(trial, capsys, path):
+    trial.manifest[3] |= {"fastq_1": path, "fastq_2": path.replace("_R1", "_R2")}
+    trial.write_tables()
+    assert cli.main(call(trial, "--no-files")) == 2
+    assert f"path_{'absolute' if path[0] == '/' else 'outside'}" in capsys.readouterr().out
+
+
 def test_data_root(trial, tmp_path_factory):
     assert cli.main(call(trial, "--data-root", str(tmp_path_factory.mktemp("empty")))) == 2
 
@@ -165,6 +173,35 @@ def test_a_report_never_replaces_an_input(trial, capsys, option, name):
     assert cli.main(call(trial, option, str(trial.folder / name))) == 2
     assert (trial.folder / name).read_bytes() == before
     assert "input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--report", "--json"])
+@pytest.mark.parametrize("name", ["raw file", "sealed table", "notes.txt"])
+def test_a_report_replaces_reports_alone(trial, capsys, option, name):
+    files = {
+        "raw file": trial.folder / trial.manifest[3]["fastq_1"],
+        "sealed table": trial.sealed / "allocation.tsv",
+        "notes.txt": trial.folder / "notes.txt",
+    }
+    path = files[name]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("site\tarm\n")
+    before = path.read_bytes()
+    assert cli.main(call(trial, option, str(path))) == 2
+    assert path.read_bytes() == before
+    assert "is no report of a check" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--report", "--json"])
+def test_a_report_replaces_an_older_report(trial, option):
+    path = trial.folder / "report"
+    for _ in range(2):
+        assert cli.main(call(trial, option, str(path))) == 0
+    trial.manifest[3]["specimen"] = "wholeblood"
+    trial.write_tables()
+    assert cli.main(call(trial, option, str(path))) == 2
+    assert "wholeblood" in path.read_text(encoding="utf-8")
 
 
 def test_report_and_json_need_two_names(trial, capsys):

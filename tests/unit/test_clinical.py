@@ -50,6 +50,12 @@ def test_read_clinical_stops_on_every_error(trial):
         (0, {"ferritin": "9.9"}, ("implausible", 2, "ferritin")),
         (2, {"hladr": "25", "hladr_unit": "%"}, ("unit_percent", 4, "hladr_unit")),
         (2, {"hladr": "99"}, ("implausible", 4, "hladr")),
+        (1, {"haemoglobin_g_dl": "0"}, ("implausible", 3, "haemoglobin_g_dl")),
+        (1, {"haemoglobin_g_dl": "21"}, ("implausible", 3, "haemoglobin_g_dl")),
+        (1, {"neutrophils_10e9_l": "450"}, ("implausible", 3, "neutrophils_10e9_l")),
+        (1, {"lymphocytes_10e9_l": "80"}, ("implausible", 3, "lymphocytes_10e9_l")),
+        (1, {"monocytes_10e9_l": "60"}, ("implausible", 3, "monocytes_10e9_l")),
+        (1, {"platelets_10e9_l": "0"}, ("implausible", 3, "platelets_10e9_l")),
         (0, {"sofa_total": "10"}, ("sofa_sum", 2, "sofa_total")),
         (0, {"sofa_total": "14", "sofa_renal": ""}, ("sofa_sum", 2, "sofa_total")),
         (0, {"sofa_renal": "5"}, ("out_of_range", 2, "sofa_renal")),
@@ -65,8 +71,21 @@ def test_one_mistake_in_the_visits(trial, index, changes, expected):
 
 
 @pytest.mark.parametrize(
+    ("column", "legal", "odd"),
+    [("age_years", "104", "112"), ("discharge_day", "380", "900"), ("last_contact_day", "380", "900")],
+)
+def test_numbers_that_no_participant_has(trial, column, legal, odd):
+    trial.participants[0] |= {"last_contact_day": "", "discharge_day": "", "death_day": "", column: legal}
+    assert found(trial) == []
+    trial.participants[0][column] = odd
+    assert found(trial) == [("implausible", 2, column)]
+
+
+@pytest.mark.parametrize(
     "changes",
     [
+        {"neutrophils_10e9_l": "0", "lymphocytes_10e9_l": "0", "platelets_10e9_l": "2", "haemoglobin_g_dl": "3.5"},
+        {"neutrophils_10e9_l": "60", "monocytes_10e9_l": "0", "platelets_10e9_l": "900", "haemoglobin_g_dl": "19"},
         {"sofa_total": ""},
         {"sofa_renal": "", "sofa_total": "11"},
         {"ferritin": "10"},
@@ -183,6 +202,8 @@ def test_arm_of_a_participant_who_was_not_randomised(trial):
 
 
 def test_a_ready_label_table_makes_clinical_tables_optional(trial):
-    trial.config["clinical"] |= {"labels": "labels.tsv", "participants": "none.tsv", "visits": None}
+    labels = trial.folder / "labels.tsv"
+    labels.write_text("participant\tsubtype\nP1\tA\n")
+    trial.config["clinical"] |= {"labels": str(labels), "participants": "none.tsv", "visits": None}
     trial.config["role"] = "unblinded"
     assert found(trial) == []

@@ -326,7 +326,7 @@ def test_files_are_written_with_plain_numbers(tables, tmp_path):
 def test_a_ready_label_table_passes_after_a_check(tmp_path):
     source, target = tmp_path / "mine.tsv", tmp_path / "labels.tsv"
     source.write_text("participant\tsubtype\nP2\tB\nP1\tA\n")
-    import_label_table(str(source), str(target))
+    import_label_table(str(source), str(target), declared=["subtype"], role="blinded")
     assert target.read_text() == "participant\tsubtype\nP1\tA\nP2\tB\n"
 
 
@@ -337,10 +337,12 @@ def test_a_ready_label_table_passes_after_a_check(tmp_path):
         ("participant\nP1\n", "no label column"),
         ("participant\tsubtype\nP1\tA\nP1\tB\n", "line 3.*twice"),
         ("participant\tsubtype\n\tA\n", "line 2.*name the participant"),
+        ("participant\tdate_of_birth\nP1\t1\n", "must not enter the workflow.*personal_column"),
     ],
 )
 def test_a_bad_label_table_is_refused(tmp_path, text, message):
     source = tmp_path / "mine.tsv"
     source.write_text(text)
-    with pytest.raises(InputError, match=message):
-        import_label_table(str(source), str(tmp_path / "labels.tsv"))
+    with pytest.raises(InputError, match=f"(?s){message}"):
+        import_label_table(str(source), str(tmp_path / "labels.tsv"), declared=["subtype"], role="blinded")
+    assert not (tmp_path / "labels.tsv").exists()

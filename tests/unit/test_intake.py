@@ -164,6 +164,33 @@ def test_a_label_in_one_batch_stops_the_run_unless_the_configuration_accepts_it(
     assert len(libraries) == 8
 
 
+def test_a_mistake_elsewhere_does_not_hide_the_label_in_one_batch(trial):
+    cohort(trial, ["B1", "B2", "B1", "B1", "B1", "B2", "B1", "B1"])
+    trial.visits[0]["sofa_renal"] = "9"
+    trial.manifest[0]["fastq_1_sha256"] = "x"
+    libraries, findings = seen(trial)
+    assert [f.code for f in findings] == ["label_in_one_batch"]
+    assert {"out_of_range", "bad_pattern"} <= {f.code for f in trial.check()[1]}
+    assert len(libraries) == 0
+
+
+@pytest.mark.parametrize("broken", [{"batch": "B 2"}, {"site": "GR 03"}, {"layer": "RNA"}])
+def test_a_row_that_may_be_of_another_batch_is_waited_for(trial, broken):
+    """All MALS that can be read are in B1; the row that cannot may be the one in B2."""
+    cohort(trial, ["B1", "B2", "B2", "B1", "B1", "B2", "B1", "B1"])
+    trial.manifest[2] |= broken
+    assert seen(trial)[1] == []
+
+
+def test_an_arm_that_is_misspelt_is_no_level_of_its_own(trial):
+    cohort(trial, ["B1", "B2", "B2", "B1", "B1", "B2", "B2", "B1"])
+    trial.allocation = [
+        {name: row[name] for name in ("site", "participant_code")} | {"arm": arm}
+        for row, arm in zip(trial.manifest, ["Active", "active", "placebo", "Active"] * 2, strict=True)
+    ]
+    assert [f.code for f in seen(trial, "unblinded")[1] if f.code == "label_in_one_batch"] == []
+
+
 def test_one_batch_one_participant_or_all_batches_stop_nothing(trial):
     assert seen(cohort(trial, ["B1"] * 8))[1] == []
     assert seen(cohort(trial, ["B1", "B2", "B2", "B1", "B1", "B2", "B2", "B1"]))[1] == []

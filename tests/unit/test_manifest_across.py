@@ -119,6 +119,12 @@ def test_nothing_is_said_of_controls_where_a_row_may_be_one(trial):
     assert codes(trial.write().check()[1]) == ["not_allowed"]
 
 
+def test_a_bad_row_of_another_layer_hides_no_missing_control(trial):
+    trial.manifest[0] |= {"layer": "rna", "collected": "Yes"}
+    del trial.manifest[8]
+    assert sorted(f.code for f in trial.write().check()[1]) == ["no_blank", "not_allowed"]
+
+
 # ------------------------------------------------------------------------------------------------------------- codes
 
 

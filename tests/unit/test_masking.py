@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 from immunosep.biomarkers.features import omics_predictors
-from immunosep.blinding import hidden_features
+from immunosep.blinding import bare, hidden_features
 from immunosep.config import check_config, defaults
 from immunosep.errors import InputError
 from immunosep.figures.embedding import tabulate_pca
@@ -15,7 +15,7 @@ from immunosep.integration.assemble import assemble, read_layer
 from immunosep.integration.factors import cohort_views
 from immunosep.integration.steps import admit_matrix
 from immunosep.io import read_table
-from immunosep.masking import is_hidden, mask_features, masked_here
+from immunosep.masking import can_tell, is_hidden, mask_features, masked_here
 from immunosep.sealed import SHUFFLED, append_record, read_record
 from support.runs import ROOT
 from support.trial import FIRST, SECOND, Trial
@@ -78,12 +78,20 @@ def test_large_counts_stay_exact(rng):
 
 
 def test_what_every_list_names_is_hidden():
-    hidden = set(HIDDEN["symbols"])
+    words = set(HIDDEN["words"])
     analytes = read_table(ROOT / "resources/drug_analytes.tsv")
     sets = read_table(ROOT / "resources/gene_sets.tsv").set_index("gene_set")["symbol"]
-    assert set(analytes.loc[analytes["kind"].isin(["protein", "transcript"]), "symbol"]) <= hidden
-    assert {*sets["IFNG_response"], *sets["IL1_response"]} <= hidden
-    assert {"P18510", "P01579", "Q07325"} <= set(HIDDEN["accessions"])
+    genes = {
+        *analytes.loc[analytes["kind"].isin(["protein", "transcript"]), "symbol"],
+        *sets["IFNG_response"],
+        *sets["IL1_response"],
+    }
+    assert set(map(bare, genes)) <= words
+    known = read_table(ROOT / "resources/protein_accessions.tsv").set_index("symbol")
+    assert known.loc[sorted(genes), "uniprot"].ne("").all()
+    assert known.loc[sorted(genes), "ensembl"].str.fullmatch(r"ENSG\d{11}").all()
+    assert {"p18510", "p01579", "q07325", "ensg00000111537"} <= words
+    assert "p02794" not in words  # ferritin: not a drug's
     assert HIDDEN["after_day"] == 1
 
 
@@ -109,6 +117,71 @@ def test_features_are_known_by_symbol_accession_and_name():
     assert flagged(cytokines, "cytokine") == cytokines[:2]
     assert flagged(["monocytes HLA-DR", "neutrophils"], "flow") == ["monocytes HLA-DR"]
     assert flagged(["ENSG1", "ENSG2"], "rna", symbol=["KYNU", "ACTB"]) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["IFN-γ", "IFNγ_LPS", "Interferon-γ", "IFN-ᵞ", "interferon gamma", "IFNy", "IFNg24h", "IP-10", "CXCL10/IP-10",
+     "MIG", "IL1 receptor antagonist", "Interleukin-1 receptor antagonist protein", "IL-1RA", "IL1RA_HUMAN",
+     "EN-RAGE", "FcγRI", "CD64", "P18510", "P01579-1", "sp|P01579|IFNG_HUMAN", "P18510;P05231",
+     "Indoleamine 2,3-dioxygenase 1"],
+)  # fmt: skip
+def test_ordinary_spellings_of_a_protein_are_hidden(name):
+    assert flagged([name, "TNF"], "proteome") == [name]
+    assert flagged([name, "TNF"], "cytokine") == [name]
+    assert flagged(["OID1", "OID2"], "proteome", symbol=[name, "TNF"]) == ["OID1"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ENSG00000111537", "ENSG00000111537.4", "ENSG00000136689_IL1RN", "GBP2-ENSG00000162645", "MIG", "IFN-γ", "gbp1",
+     "HLA-DRA.1"],
+)  # fmt: skip
+def test_genes_are_known_by_identifier_and_by_older_names(name):
+    assert flagged([name, "ENSG00000075624"], "rna") == [name]
+
+
+@pytest.mark.parametrize(
+    ("layer_name", "names"),
+    [
+        ("proteome", ["MIGR1", "IL1RAP", "IFNGR1", "IFN-alpha", "IFN-β", "IL-1β", "IL-1α", "CXCL1", "IP-100"]),
+        ("rna", ["IFNG-AS1", "MIGA1", "IFNGR2", "IL1RAPL1", "ENSG00000075624"]),
+        ("metabolome", ["cis-3-methylglutaconate", "IP-9 sulfate", "leucine"]),
+    ],
+)
+def test_names_that_only_begin_alike_are_shown(layer_name, names):
+    assert flagged(names, layer_name) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["OID20049", "OID20050"], False),
+        (["1007_s_at", "AFFX-BioB-5_at"], False),
+        (["seq.10000.28", "seq.10001.7"], False),
+        (["ENST00000229135", "ENST00000229136"], False),
+        (["NM_000619", "3458"], False),
+        (["IL6", "TNFSF10"], True),
+        (["ACTB"], True),
+        (["P05231;P01375"], True),
+        (["ENSG00000075624.17"], True),
+    ],
+)
+def test_series_of_numbers_tell_no_gene(names, told):
+    assert can_tell(names) is told
+
+
+@pytest.mark.parametrize("name", ["rna", "proteome"])
+def test_a_matrix_that_tells_no_gene_is_refused_where_something_is_to_be_masked(rng, name):
+    data = layer(rng)
+    data.var = pd.DataFrame(index=[f"OID{i}" for i in range(6)])
+    baseline = data[:2].copy()
+    mask_features(baseline, name, HIDDEN)
+    with pytest.raises(InputError, match=r'no feature \(such as "OID0"\).*add the columns symbol or uniprot'):
+        mask_features(data, name, HIDDEN)
+    data.var["uniprot"] = ["P05231", "P01375", "", "", "", "P18510"]
+    mask_features(data, name, HIDDEN)
+    assert data.var["masked"].tolist() == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +211,7 @@ def test_a_set_that_is_not_there():
     with pytest.raises(InputError, match=r"blinding\.gene_sets: IFN is not in"):
         hidden_features(check_config({"blinding": {"gene_sets": ["IFN"]}}))
     more = hidden_features(check_config({"blinding": {"gene_sets": [], "features": ["TNF", "ibuprofen"]}}))
-    assert {"TNF", "IFNG"} <= set(more["symbols"])
+    assert {"tnf", "ifng"} <= set(more["words"])
     assert "ibuprofen" in more["terms"]
 
 
@@ -178,7 +251,7 @@ def test_a_table_is_masked_as_well(tmp_path, caplog):
     (tmp_path / "x.tsv").write_text("id\tGBP1\tTNF\nGR03-012345678-D01\t1\t2\nGR03-012345678-D04\t3\t4\n")
     admit(tmp_path, "x.tsv")
     np.testing.assert_array_equal(ad.read_h5ad(tmp_path / "admitted.h5ad").X, [[1, 2], [np.nan, 4]])
-    (tmp_path / "y.tsv").write_text("id\tENSG1\nGR03-012345678-D04\t3\n")
+    (tmp_path / "y.tsv").write_text("id\tACTB\nGR03-012345678-D04\t3\n")
     admit(tmp_path, "y.tsv")
     assert "has the matrix symbols?" in caplog.text
 

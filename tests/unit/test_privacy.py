@@ -147,6 +147,16 @@ def test_harmless_names_of_files_and_runs(path):
         ("@RG\tID:1\tDT:20240229T101112", "date"),
         ("@RG\tID:1\tDS:Frau Schmidt", "name"),
         ("@CO\tplease run this sample once more", "free text"),
+        ("@r1 patient=Maria_Papadopoulou", "personal data"),
+        ("@r1 dob=01.02.1950", "personal data"),
+        ("@r1 length=35 x=01.02.1950", "date"),
+        ("@r1;patient=Maria_P;length=35", "personal data"),
+        ("@r1 arm=placebo", "treatment"),
+        ("@r1 Mrs Papadopoulou tel. 2101234567", "telephone"),
+        ("@r1 MRN: 123456", "hospital"),
+        ("@r1 Mrs_Maria_Papadopoulou", "name"),
+        ("@r1\tDS:Z:Mrs Papadopoulou born 1950", "name"),
+        ("@r1\tRG:Z:1\tXC:Z:29.02.1950", "date"),
     ],
 )
 def test_headers_of_reads_and_alignments(line, what):
@@ -158,7 +168,26 @@ def test_headers_of_reads_and_alignments(line, what):
     ["@M01320:265:000000000-CG3W6:1:2107:17144:1004 1:N:0:TCGCCTTA+TAGATCGC", "@SRR10070132.1.1 1 length=35",
      "@SRR6357070.40838091 40838091/1", "@NC_006347.1_0/1", "@ERR5069949.2151832 NS500628:121:HK3MMAFX2:2:21208:1/1",
      "@m54006_160504_020705/4194369/0_3502", "@A00123:45:HGWXYDSXX:1:1101:1000:2000",
-     "@RG\tID:1\tSM:GR03-012345678\tPL:ILLUMINA"],
+     "@RG\tID:1\tSM:GR03-012345678\tPL:ILLUMINA",
+     # Illumina, old and new, with index, barcode and the corrections of QIIME
+     "@HWUSI-EAS100R:6:73:941:1973#0/1", "@HWI-ST141_0363:2:1101:1175:2080#ATCACG/1",
+     "@EAS139:136:FC706VJ:2:2104:15343:1 2:Y:18:1", "@LH00132:27:22FKCVLT3:1:1101:2330:1080 1:N:0:GGGGGG+AGATCT",
+     "@VH00123:5:AAAC5VVM5:1:1101:18421:1000:ACGTACGT 1:N:0:0",
+     "@M1:1:000000000-A1:1:1101:1:1 1:N:0:12 orig_bc=ACGTACGTACGT new_bc=ACGTACGTACGT bc_diffs=0",
+     # SRA, ENA and DDBJ
+     "@SRR001666.1 071112_SLXA-EAS1_s_7:5:1:817:345 length=36", "@ERR1234567.1 1/1",
+     "@SRR5247012.1 HWI-D00360:96:H2YT5BCXX:1:1103:1468:2130 length=101", "@DRR000001.1 3060N:7:1:1115:343 length=36",
+     "@SRR396636.1 FWRD7:00002:00011 length=150",
+     # MGI, Ion Torrent and 454
+     "@V300021234L1C001R0010000000/1", "@E100024251L1C001R00300000000/2 BC=ACGTACGTAC", "@XTRP9:00002:00011",
+     "@FX7KQ3Z01A0001 rank=0000201 x=1077.0 y=3123.5 length=45",
+     "@FX7KQ3Z01A0001 length=52 xy=0094_1234 region=2 run=R_2009_10_15_10_11_12_",
+     # Nanopore, PacBio, single cells and programs that write behind a name
+     "@0b1c-44 runid=9f8e7d sampleid=no_sample read=1234 ch=55 barcode=barcode07 flow_cell_id=FAX12345 "
+     "model_version_id=dna_r10.4.1_e8.2_400bps_sup@v4.2.0 parent_read_id=0b1c-44 protocol_group_id=GR03 sample_id=x",
+     "@0b1c-44\tqs:f:17.5\tdu:f:2.25\tns:i:9000\tch:i:55\tRG:Z:9f8e_dna_r10.4.1_e8.2_400bps_hac@v4.3.0\tfn:Z:FAX_7.pod5",
+     "@m64011_190830_220126/1/ccs np:i:9 rq:f:0.999", "@r1_ACGT CR:Z:ACGT CY:Z:FFFF\tUR:Z:ACGTT", "@r1 merged_150_15",
+     "@r1 kraken:taxid|9606", "@r1 patient=GR03-012345678"],
 )  # fmt: skip
 def test_headers_that_give_nothing_away(line):
     assert header_risk(line) == ""

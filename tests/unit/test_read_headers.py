@@ -37,6 +37,7 @@ def test_headers_of_sequencers_pass(trial):
     [
         ("@9f3a runid=77 start_time=2024-02-29T10:11:12Z", "a calendar date"),
         ("@r1\tRG:Z:1\tDS:Z:Frau Schmidt", "a name or initials"),
+        ("@r1 patient=Maria_Papadopoulou dob=01.02.1950", "personal data"),
         ("@r1 mail=anna.b@clinic.example", "an e-mail address"),
     ],
 )

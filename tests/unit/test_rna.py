@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from immunosep.blinding import bare
 from immunosep.errors import InputError
 from immunosep.io import read_table, write_h5ad, write_table
 from immunosep.rna.counts import gene_counts
@@ -208,7 +209,7 @@ def test_build_rna_masks_later_visits_and_nothing_else(layer):
     libraries.loc[libraries["library"] == names[1], "visit_day"] = "4"
     write_table(libraries, folder / "rna.tsv")
     gene = plain.var_names[0]
-    hidden = {"after_day": 1, "symbols": [plain.var.loc[gene, "symbol"] or gene], "accessions": [], "terms": []}
+    hidden = {"after_day": 1, "words": [bare(plain.var.loc[gene, "symbol"] or gene)], "terms": []}
     masked = build(folder, hidden=hidden)
     gone = np.outer(masked.obs_names == names[1], masked.var["masked"])
     assert masked.var["masked"].sum() == 1

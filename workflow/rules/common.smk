@@ -19,6 +19,7 @@ from immunosep.blinding import hidden_features
 from immunosep.config import check_config, feature_filters, require_inputs
 from immunosep.errors import InputError
 from immunosep.intake import load_libraries
+from immunosep.label_table import targets
 from immunosep.launch import find_own_tools
 from immunosep.provenance import code_fingerprint as fingerprint
 from immunosep.schedule import layer_days

@@ -69,5 +69,7 @@ else:
             runtime=10,
         params:
             code=fingerprint("immunosep.endpoints.steps"),
+            declared=targets(config),
+            role=config["role"],
         script:
             "../../scripts/labels/import_labels.py"

@@ -208,12 +208,12 @@ def _judge_pair(files: Mapping[str, FastqFile], differing: int | None) -> Iterat
 
 
 def _judge_names(row: Row, column: str, names: Collection[str], codes: frozenset[str]) -> Iterator[Note]:
-    """Look for personal data and for other participants in the names of some reads of a file."""
+    """Look for personal data and for other participants in the headers of some reads of a file."""
     own = {row["sample_code"], row["participant_code"]}
     for name in names:
         risk = header_risk(f"@{name}")
         if risk:
-            yield Note("personal_value", column, f"a read's name looks like {risk}", mask(name))
+            yield Note("personal_value", column, f"the header of a read looks like {risk}", mask(name))
             return
         others = (codes_in(name) & codes) - own
         if others:

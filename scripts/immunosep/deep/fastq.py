@@ -97,7 +97,7 @@ class FastqFile:
     faults
         What is wrong; at most one for the gzip stream and one for the records.
     examples
-        Names of some reads, whole, as text: the first of each block.
+        Headers of some reads, whole, as text: the first of each block of some megabytes.
     """
 
     path: Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from immunosep.endpoints.table import (
     survival_columns,
 )
 from immunosep.errors import InputError
+from immunosep.findings import as_text, errors
 from immunosep.io import PathLike, read_clinical, read_table, write_table
+from immunosep.label_table import check_label_table
 from immunosep.labels.arrays import NEVER
 
 logger = logging.getLogger(__name__)
@@ -155,14 +157,27 @@ def derive_label_tables(
         write_table(derived.dynamic, dynamic_path)
 
 
-def import_label_table(source: PathLike, labels_path: PathLike) -> None:
+def import_label_table(source: PathLike, labels_path: PathLike, *, declared: Collection[str], role: str) -> None:
     """Check a ready label table of another cohort and pass it on, sorted by participant.
+
+    Parameters
+    ----------
+    source
+        TSV with the column `participant` and label columns.
+    labels_path
+        Target.
+    declared, role
+        As in `label_table.check_label_table`.
 
     Raises
     ------
     InputError
-        Without a `participant` column, without any label column, or with a participant that is empty or stands twice.
+        Without a `participant` column, without any label column, with a participant that is empty or stands twice, or
+        with personal data or a sealed arm.
     """
+    wrong = errors(check_label_table(Path(source), declared=declared, role=role))
+    if wrong:
+        raise InputError("The label table must not enter the workflow.\n\n" + as_text(wrong))
     table, file = read_table(source), Path(source).name
     if "participant" not in table.columns:
         raise InputError(f"{file}: there is no column 'participant'; the first line has: {', '.join(table.columns)}.")
