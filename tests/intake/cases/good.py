@@ -88,7 +88,6 @@ def nothing_collected(lab: Lab):
         )
     for name in ("rna missed", "rna second"):
         del lab.manifest[name]
-    lab.put("manifest", "olink second", pre_dose="yes")
 
 
 @good

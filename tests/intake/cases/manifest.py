@@ -333,7 +333,7 @@ def before_the_dose_in_one_layer_and_after_in_another(lab: Lab):
 @finds("pre_dose_unknown", "manifest", ["rna", "rna lane 2", "olink"], "pre_dose")
 def nobody_says_whether_day_1_is_before_the_dose(lab: Lab):
     """The ward did not note when the blood of one participant was drawn."""
-    for row in ("rna", "rna lane 2"):
+    for row in ("rna", "rna lane 2", "olink"):
         lab.put("manifest", row, pre_dose="")
 
 
@@ -374,7 +374,6 @@ def participant_not_entered_yet(lab: Lab):
 
 @finds("not_in_participants", "manifest", "rna second", "participant_code")
 @finds("sample_code_reused", "manifest", ["rna second", "olink second"], "sample_code")
-@finds("pre_dose_unknown", "manifest", "olink second", "pre_dose")
 def digits_exchanged_in_one_of_two_rows_of_a_tube(lab: Lab):
     """The same, and the tube also stands in a row whose code is right: it cannot belong to two people."""
     lab.put("manifest", "rna second", participant_code="987653421")
