@@ -132,8 +132,8 @@ def visit_after_the_last_contact(lab: Lab):
 @finds("contact_before_data", "manifest", ["rna missed again"], "visit_day")
 def sample_after_the_last_contact(lab: Lab):
     """The same, and a sample is younger still."""
-    lab.copy("manifest", "olink second", "rna missed again", visit_day="28", pre_dose="", sample_code="600000281", well="A04",
-             table_id="SA04")  # fmt: skip
+    lab.copy("manifest", "olink second", "rna missed again", visit_day="28", pre_dose="", sample_code="600000281",
+             well="A04", table_id="SA04")  # fmt: skip
     lab.put("participants", "second", last_contact_day="21")
 
 
