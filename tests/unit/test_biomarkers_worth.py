@@ -47,21 +47,33 @@ def test_decision_curve_stands_beside_everybody_and_the_clinical_model():
     label = [1] * 4 + [0] * 6
     perfect = predictions(label, [0.9] * 4 + [0.01] * 6)
     useless = predictions(label, [0.4] * 10, model="clinical")
-    table = decision_table(pd.concat([perfect, useless]), "t").set_index(["model", "threshold"])
+    table = decision_table(pd.concat([perfect, useless]), "t", bootstrap=20, seed=1).set_index(["model", "threshold"])
     row = table.loc[("rna", 0.3)]
     assert row["net_benefit"] == pytest.approx(0.4)
     assert row["net_benefit_all"] == row["net_benefit_clinical"] == pytest.approx(0.4 - 0.6 * 0.3 / 0.7)
     # Above 0.4 the clinical model treats nobody.
     assert table.loc[("rna", 0.5), "net_benefit_clinical"] == 0
-    alone = decision_table(perfect, "t")
+    assert row["net_benefit_low"] < 0.4 < row["net_benefit_high"]
+    # Of nobody treated nothing is uncertain.
+    assert table.loc[("clinical", 0.5), ["net_benefit_low", "net_benefit_high"]].tolist() == [0, 0]
+    alone = decision_table(perfect, "t", bootstrap=20, seed=1)
     assert alone["net_benefit_clinical"].isna().all()
 
 
 def test_predictive_values_by_hand():
     """Sensitivity 3/4, specificity 4/6."""
     table = predictive_table(
-        predictions([1] * 4 + [0] * 6, [0.9, 0.8, 0.7, 0.2, 0.6, 0.6, 0.1, 0.1, 0.1, 0.1]), "t", [0.1, 0.4]
+        predictions([1] * 4 + [0] * 6, [0.9, 0.8, 0.7, 0.2, 0.6, 0.6, 0.1, 0.1, 0.1, 0.1]),
+        "t",
+        [0.1, 0.4],
+        bootstrap=200,
+        seed=1,
     ).set_index("prevalence")
+    for rate in ("sensitivity", "specificity", "ppv", "npv"):
+        assert (table[f"{rate}_low"] <= table[rate]).all()
+        assert (table[rate] <= table[f"{rate}_high"]).all()
+    # Three of four: 1/4 or less is drawn with a chance of 5 %, 2/4 or less with one of 26 %.
+    assert table.loc[0.1, "sensitivity_low"] < 0.5
     assert table["sensitivity"].unique() == pytest.approx([0.75])
     assert table.loc[0.1, "ppv"] == pytest.approx(0.075 / (0.075 + 0.3))
     assert table.loc[0.1, "npv"] == pytest.approx(0.6 / (0.6 + 0.025))
@@ -218,7 +230,7 @@ def test_transfer_is_judged_over_all_places_together():
 def test_decision_curves_are_drawn_for_the_models_named_beforehand(tmp_path):
     label = [1] * 8 + [0] * 12
     rows = [predictions(label, np.linspace(0.9, 0.1, 20), model=model) for model in ("late_fusion", "clinical", "rna")]
-    write_table(decision_table(pd.concat(rows), "t"), tmp_path / "curve.tsv")
+    write_table(decision_table(pd.concat(rows), "t", bootstrap=20, seed=1), tmp_path / "curve.tsv")
     table = tabulate_decision(read_table(tmp_path / "curve.tsv"))
     assert set(table["model"]) == {"late_fusion", "clinical"}
     assert table["net_benefit"].dtype == float

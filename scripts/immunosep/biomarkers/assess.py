@@ -52,8 +52,8 @@ def assess_models(
     levels = subgroup_levels(read_table(labels_path), participants, target)
     draws = {"bootstrap": bootstrap, "seed": derive_seed(seed, "bootstrap", task_name)}
     places = {scheme: read_predictions(path) for scheme, path in elsewhere.items()}
-    write_table(decision_table(predictions, task_name), targets["decision_curve"])
-    write_table(predictive_table(predictions, task_name, prevalences), targets["predictive_values"])
+    write_table(decision_table(predictions, task_name, **draws), targets["decision_curve"])
+    write_table(predictive_table(predictions, task_name, prevalences, **draws), targets["predictive_values"])
     write_table(differences_table(predictions, task_name), targets["differences"])
     write_table(subgroup_table(predictions, levels, task_name, min_group=min_group, **draws), targets["subgroups"])
     write_table(transfer_table(places, task_name, **draws), targets["transfer"])

@@ -8,6 +8,16 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score, roc_curve
 
+from immunosep.biomarkers.resampling import (
+    LINES,
+    draw,
+    drawn_auprc,
+    drawn_auroc,
+    drawn_balanced_accuracy,
+    drawn_brier,
+    drawn_lines,
+    limits,
+)
 from immunosep.io import PathLike
 
 logger = logging.getLogger(__name__)
@@ -26,12 +36,11 @@ PERFORMANCE = (
     "auroc_low",
     "auroc_high",
     "auroc_sd",
-    "auprc",
-    "brier",
-    "brier_scaled",
-    "balanced_accuracy",
-    "calibration_slope",
-    "calibration_intercept",
+    *("auprc", "auprc_low", "auprc_high"),
+    *("brier", "brier_low", "brier_high", "brier_scaled"),
+    *("balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high"),
+    *("calibration_slope", "calibration_slope_low", "calibration_slope_high"),
+    *("calibration_intercept", "calibration_intercept_low", "calibration_intercept_high"),
     "note",
 )
 CALIBRATION_BINS = 5
@@ -65,9 +74,10 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
     task
         Name, for the first column.
     bootstrap, seed
-        Resamples of participants for the 95 % percentile interval of the AUROC, and their seed. The interval holds the
-        fitted models fixed; `auroc_sd`, over repeats, shows what refolding adds. Where the classes separate fully every
-        resample says the same, and `separation_bound` takes the place of the percentiles; `note` says so.
+        Resamples of participants for the 95 % percentile intervals, and their seed. An interval holds the fitted models
+        fixed; `auroc_sd`, over repeats, shows what refolding adds. Where the classes separate fully every resample says
+        the same of the AUROC, and `separation_bound` takes the place of the percentiles; `note` says so. A limit of the
+        calibration that is missing is infinite: the classes separate in more than one of forty resamples.
 
     Returns
     -------
@@ -80,6 +90,8 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
     by_repeat = predictions.groupby([*KEYS, "repeat"])
     per_repeat = by_repeat[["label", "score"]].apply(lambda part: auroc(part["label"], part["score"]))
     lines = by_repeat[["label", "probability"]].apply(_line_of_repeat).groupby(KEYS).mean()
+    around = {keys: _line_limits(part, min(bootstrap, LINES), seed) for keys, part in predictions.groupby(KEYS)}
+    lines = lines.join(pd.DataFrame.from_dict(around, orient="index").rename_axis(KEYS))
     averaged = average_repeats(predictions)
     for (model, feature_set), group in averaged.groupby(["model", "feature_set"], sort=True):
         own, areas = [], []
@@ -102,13 +114,28 @@ def _line_of_repeat(part: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=["calibration_slope", "calibration_intercept"])
 
 
+def _line_limits(part: pd.DataFrame, resamples: int, seed: int) -> dict[str, float]:
+    """Return the limits of the mean over the repeats of slope and intercept, the same participants drawn in all."""
+    wide = part.pivot(index="participant", columns="repeat", values="probability")
+    labels = part.drop_duplicates("participant").set_index("participant")["label"].reindex(wide.index).to_numpy()
+    weights = draw(len(wide), resamples, seed)
+    lines = [
+        drawn_lines(labels[there], own[there], weights[:, there])
+        for own in wide.to_numpy().T
+        if (there := np.isfinite(own)).any()
+    ]
+    slopes, intercepts = (np.mean(values, axis=0) for values in zip(*lines, strict=True))
+    return limits({"calibration_slope": slopes, "calibration_intercept": intercepts})
+
+
 def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dict[str, object], Array]:
     """Return the measures of one class, and the AUROC of the resamples."""
     label, probability, score = (part[name].to_numpy() for name in ("label", "probability", "score"))
     row: dict[str, object] = {"n": len(part), "n_positive": int(label.sum())}
     if np.unique(label).size < 2:
         return {**row, "note": "one class only among the participants with this layer"}, np.full(bootstrap, np.nan)
-    areas = bootstrap_auroc(label, score, resamples=bootstrap, seed=seed)
+    weights = draw(len(part), bootstrap, seed)
+    areas = drawn_auroc(label, score, weights)
     area = auroc(label, score)
     low, high, note = _interval(area, areas, int(np.bincount(label).min()))
     brier = float(np.mean((probability - label) ** 2))
@@ -123,6 +150,13 @@ def _performance_row(part: pd.DataFrame, bootstrap: int, seed: int) -> tuple[dic
         "brier": brier,
         "brier_scaled": 1 - brier / (prevalence * (1 - prevalence)),
         "balanced_accuracy": balanced_accuracy_score(label, score > 0),
+        **limits(
+            {
+                "auprc": drawn_auprc(label, score, weights),
+                "brier": drawn_brier(label, probability, weights),
+                "balanced_accuracy": drawn_balanced_accuracy(label, score > 0, weights),
+            }
+        ),
         "note": note,
     }, areas
 
@@ -198,19 +232,9 @@ def auroc(labels: NDArray | pd.Series, scores: NDArray | pd.Series) -> float:
 def bootstrap_auroc(labels: NDArray[np.integer], scores: Array, *, resamples: int, seed: int) -> Array:
     """Return the AUROC of resamples of the participants; NaN for a resample with one class.
 
-    The AUROC of a resample is a weighted count of the pairs that are in order; the weights of all resamples are
-    multiplied with the matrix of pairs at once. The same seed draws the same participants.
+    The same seed draws the same participants.
     """
-    generator = np.random.default_rng(seed)
-    size = labels.size
-    weights = generator.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
-    scores = np.round(scores, 9)
-    positive, negative = scores[labels == 1], scores[labels == 0]
-    ordered = (positive[:, None] > negative).astype(np.float64) + 0.5 * (positive[:, None] == negative)
-    up, down = weights[:, labels == 1], weights[:, labels == 0]
-    pairs = up.sum(axis=1) * down.sum(axis=1)
-    in_order = ((up @ ordered) * down).sum(axis=1)
-    return np.divide(in_order, pairs, out=np.full(resamples, np.nan), where=pairs > 0)
+    return drawn_auroc(labels, scores, draw(labels.size, resamples, seed))
 
 
 def calibration_line(labels: NDArray[np.integer], probability: Array) -> tuple[float, float]:
