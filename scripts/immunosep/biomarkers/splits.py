@@ -24,6 +24,8 @@ def derive_seed(seed: int, *parts: object) -> int:
 def outer_folds(labels: pd.Series, *, folds: int, repeats: int, seed: int) -> pd.DataFrame:
     """Assign each participant to one test fold per repeat, stratified by label.
 
+    By the label alone: the endotype is sealed in the default role, and folds must not depend on who looks.
+
     Parameters
     ----------
     labels

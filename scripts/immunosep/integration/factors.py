@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 TECHNICAL = ("batch", "plate", "run", "site", "country", "visit_day")
 #: Names, even where they are written in digits: plate 10 is not ten times plate 1.
 CATEGORIES = frozenset({"batch", "plate", "run", "site", "country"})
-CLINICAL = ("age_years", "sex", "sofa_baseline")
+CLINICAL = ("age_years", "sex", "sofa_baseline", "infection", "covid19", "hours_sepsis_to_drug")
 #: Label-table columns that say how a label came about, or who the participant is, or that belong to a single visit.
 NOT_LABELS = re.compile(
     r"participant|participant_code|site|country|visit_day|baseline_source|.*_rule|n_days_.*|locf_.*"
