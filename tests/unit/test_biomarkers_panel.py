@@ -4,6 +4,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from immunosep.biomarkers.fold_steps import split_folds
@@ -139,6 +140,25 @@ def test_from_files_to_files(tmp_path):
     summary = read_table(folder / "summary.tsv").iloc[0]
     assert summary["markers"] == "4"
     assert float(summary["stability"]) > 0.4
+
+
+def test_the_panel_can_be_applied_from_its_tables(tmp_path):
+    """By the formula of the tables, beside a regression of scikit-learn's on the same markers."""
+    labels = np.where(np.arange(60) % 5 < 2, "MALS", "SII")
+    folder = run(tmp_path / "real", labels)
+    panel = pd.read_csv(folder / "panel.tsv", sep="\t")
+    summary = pd.read_csv(folder / "summary.tsv", sep="\t").iloc[0]
+    columns = []
+    for marker in panel.itertuples():
+        data = anndata.read_h5ad(folder / f"{marker.block}.h5ad")
+        value = pd.Series(data[:, marker.feature].X.ravel(), index=data.obs["participant"])
+        value = value.reindex([f"GR01-{index:09d}" for index in range(60)]).fillna(marker.fill)
+        columns.append((value - marker.centre) / marker.scale)
+    scaled = np.column_stack(columns)
+    log_odds = summary["intercept"] + scaled @ panel["coefficient"].to_numpy()
+    expected = LogisticRegression(C=1.0, max_iter=2000).fit(scaled, labels == "MALS").decision_function(scaled)
+    # Tables are written with six digits.
+    np.testing.assert_allclose(log_odds, expected, atol=1e-3)
 
 
 def test_noise_is_not_learned_by_choosing_outside_the_folds(tmp_path):

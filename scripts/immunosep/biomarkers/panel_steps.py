@@ -21,8 +21,14 @@ from immunosep.io import PathLike, read_table, write_table
 logger = logging.getLogger(__name__)
 
 MODEL = "panel"
-PANEL = ["task", "feature_set", "class", "place", "block", "feature", "frequency", "coefficient", "in_folds"]
-SUMMARY = ["task", "feature_set", "class", "markers", "stability", "entered", "expected_false", "halves", "note"]
+PANEL = [
+    *("task", "feature_set", "class", "place", "block", "feature", "frequency", "coefficient", "centre", "scale"),
+    *("fill", "in_folds"),
+]
+SUMMARY = [
+    *("task", "feature_set", "class", "markers", "intercept", "stability", "entered", "expected_false", "halves"),
+    "note",
+]
 
 
 def evaluate_panel(
@@ -87,8 +93,9 @@ def choose_final_panel(
 ) -> None:
     """Choose the panel on all participants; write it, its stability, and the procedure's performance over the folds.
 
-    The panel on all participants is not validated as such: the performance is that of choosing and fitting anew in
-    every fold.
+    Log odds are the intercept and, of each marker, coefficient x (value - centre) / scale; `fill` stands for a value
+    that was not measured. The panel on all participants is not validated as such: the performance is that of choosing
+    and fitting anew in every fold.
     """
     rows: list[tuple] = []
     summary: list[tuple] = []
@@ -105,11 +112,13 @@ def choose_final_panel(
                 block, feature = names[column]
                 coefficient = float(panel.model.coef_[0][place]) if panel.model is not None else np.nan
                 in_folds = again.get((feature_set, name, block, feature), 0) / total
-                frequency = panel.stability.frequency[column]
-                rows.append((task_name, feature_set, name, place + 1, block, feature, frequency, coefficient, in_folds))
+                own = (task_name, feature_set, name, place + 1, block, feature, panel.stability.frequency[column])
+                around = (panel.scaler.mean_[column], panel.scaler.scale_[column], panel.imputer.statistics_[column])
+                rows.append((*own, coefficient, *around, in_folds))
             note = "" if panel.columns.size else f"no feature is chosen in {rule.frequency:.0%} of the halves"
             told = panel.stability
-            found = (panel.columns.size, told.phi, told.entered, told.expected_false, 2 * rule.pairs)
+            intercept = panel.prior if panel.model is None else float(panel.model.intercept_[0])
+            found = (panel.columns.size, intercept, told.phi, told.entered, told.expected_false, 2 * rule.pairs)
             summary.append((task_name, feature_set, name, *found, note))
         predicted = pd.concat(
             [pd.read_csv(path, sep="\t", dtype={"participant": str, "class": str}) for path in predictions]
