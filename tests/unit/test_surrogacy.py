@@ -132,8 +132,9 @@ def test_who_died_before_the_visit_or_lacks_a_value_is_not_compared(trial):
 
 def test_between_units_needs_units(trial):
     frame, scores, keys = trial
-    summary, effects = assess.between_units(frame, scores[["rna:candidate"]], keys, SETTINGS)
+    summary, effects = assess.between_units(frame, scores[["rna:candidate"]], keys, SETTINGS, 5)
     assert summary["units"].item() == 6
+    assert list(summary)[2:5] == ["r2", "r2_low", "r2_high"]
     assert set(effects["unit"]) >= {"SII Greece", "MALS Romania"}
 
 

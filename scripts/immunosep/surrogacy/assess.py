@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from immunosep.stats.interaction import interactions, stepp
 from immunosep.stats.regression import Family, FloatArray, NotEstimable, design, fit, wald
 from immunosep.stats.single_trial import COLUMNS, Comparison, assess
-from immunosep.stats.trial_level import trial_level, unit_effects
+from immunosep.stats.trial_level import TrialLevel, trial_level, unit_effects
 from immunosep.surrogacy.markers import BASELINE_DAY
 
 logger = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ def benefit(
 
 
 def between_units(
-    frame: pd.DataFrame, scores: pd.DataFrame, keys: pd.DataFrame, settings: Mapping[str, Any]
+    frame: pd.DataFrame, scores: pd.DataFrame, keys: pd.DataFrame, settings: Mapping[str, Any], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the arm's effects on marker and outcome between units (endotype and country).
 
@@ -293,8 +293,7 @@ def between_units(
                 change[marker].to_numpy(float)[known],
                 later.to_numpy(float)[known],
             )
-            summaries.append({"marker": marker, "visit_day": day, **trial_level(table)._asdict()})
+            summaries.append({"marker": marker, "visit_day": day, **trial_level(table, seed)._asdict()})
             effects.append(table.assign(marker=marker, visit_day=day))
-    columns = ["marker", "visit_day", "r2_naive", "r2_corrected", "prediction_error", "prediction_error_mean"]
-    summary = pd.DataFrame(summaries, columns=[*columns, "units", "note"])
+    summary = pd.DataFrame(summaries, columns=["marker", "visit_day", *TrialLevel._fields])
     return summary, pd.concat(effects, ignore_index=True) if effects else pd.DataFrame()

@@ -118,7 +118,7 @@ def write_grades(
     measures = pd.concat([_read_measures(path) for path in measures_paths], ignore_index=True)
     baseline = baseline_associations(frame, scores, keys)
     interaction, windows = benefit(frame, scores, keys, settings, seed)
-    summary, effects = between_units(frame, scores, keys, settings)
+    summary, effects = between_units(frame, scores, keys, settings, seed)
     details = read_table(details_path).astype({"definers": int})
     grades = grade_markers(measures, baseline, interaction, details, settings["fdr"])
     tables = {
