@@ -15,7 +15,7 @@ from immunosep.stats.interaction import interactions, stepp
 from immunosep.stats.regression import Family, FloatArray, NotEstimable, design, fit, wald
 from immunosep.stats.single_trial import COLUMNS, Comparison, assess
 from immunosep.stats.trial_level import TrialLevel, trial_level, unit_effects
-from immunosep.surrogacy.markers import BASELINE_DAY
+from immunosep.surrogacy.markers import BASELINE_DAY, FACTOR, LEARNED_LATER
 
 logger = logging.getLogger(__name__)
 
@@ -158,13 +158,19 @@ def baseline_associations(frame: pd.DataFrame, scores: pd.DataFrame, keys: pd.Da
     -------
     One row per marker and test: `endotype` (`all` for the diagnostic test), `marker`, `test` (`diagnostic`,
     `prognostic`), `estimate` (AUROC of MALS against SII; change of the outcome in points per standard deviation),
-    `low`, `high` (95 %), `p_value`, `q_value` (Benjamini and Hochberg within test and endotype), `n`, `note`.
+    `low`, `high` (95 %), `p_value`, `q_value` (Benjamini and Hochberg within test and endotype), `n`, `note`. Factors
+    are not tested: they saw the later visits.
     """
     rows: list[tuple] = []
     level = at_visit(scores, keys, frame.index, BASELINE_DAY)
     mals = frame["endotype"].eq("MALS").to_numpy()
     for marker in map(str, scores):
         values = level[marker].to_numpy(float)
+        if marker.startswith(FACTOR):
+            refused = (np.nan, np.nan, np.nan, np.nan, int((~np.isnan(values)).sum()), f"not tested: {LEARNED_LATER}")
+            rows.append(("all", marker, "diagnostic", *refused))
+            rows += [(endotype, marker, "prognostic", *refused) for endotype in ENDOTYPES]
+            continue
         rows.append(("all", marker, "diagnostic", *_auroc(values, mals)))
         for endotype in ENDOTYPES:
             people = frame["endotype"].eq(endotype).to_numpy()
@@ -233,7 +239,7 @@ def benefit(
         people, level, clinical = people[known], level[known], clinical[known]
         arm, outcome = people["arm"].to_numpy(float), clinical[:, 2]
         covariates = np.column_stack([clinical[:, :2], countries(people)])
-        names = [name for name in map(str, scores) if not name.startswith("mofa:")]
+        names = [name for name in map(str, scores) if not name.startswith(FACTOR)]
         markers = {marker: level[marker].to_numpy(float) for marker in names}
         table = interactions(markers, arm, outcome, covariates, "continuous")
         table.insert(0, "endotype", endotype)
