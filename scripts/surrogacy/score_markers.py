@@ -8,6 +8,7 @@ if __name__ == "__main__":
         write_markers(
             joined_path=snakemake.input.joined,
             factors_path=snakemake.input.factors,
+            model_path=snakemake.input.model,
             gene_sets_path=snakemake.input.gene_sets,
             drug_analytes_path=snakemake.input.drug_analytes,
             settings=snakemake.params.settings,

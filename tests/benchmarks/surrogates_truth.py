@@ -65,6 +65,7 @@ def one_trial(participants: int, seed: int, folder: Path) -> dict[str, pd.DataFr
     write_markers(
         joined_path=joined,
         factors_path=factors,
+        model_path=folder / "mofa.hdf5",  # not read: no factors among the markers
         gene_sets_path=ROOT / "resources/gene_sets.tsv",
         drug_analytes_path=ROOT / "resources/drug_analytes.tsv",
         settings=settings,

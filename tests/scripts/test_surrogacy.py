@@ -12,6 +12,7 @@ import pytest
 
 from immunosep.config import load_config
 from immunosep.integration.assemble import assemble, to_observations, write_h5mu
+from immunosep.integration.starts import fit_start
 from immunosep.io import read_table, write_table
 from support.clinic import planted_trial
 
@@ -80,12 +81,15 @@ def folder(tmp_path_factory):
     write_h5mu(joined, folder / "multiomics.h5mu")
     factors = joined.obs[["participant", "visit_day"]].assign(factor1=generator.normal(size=joined.n_obs))
     write_table(factors.rename_axis("observation").reset_index(), folder / "factors.tsv")
+    small = {"factors": 1, "max_features": 50, "min_features": 2, "iterations": 20, "convergence": "fast", "drop_r2": 0}
+    fit_start(joined, seed=1, save_to=folder / "mofa.hdf5", **small)
     run(
         "surrogacy/score_markers.py",
         folder,
         {
             "joined": str(folder / "multiomics.h5mu"),
             "factors": str(folder / "factors.tsv"),
+            "model": str(folder / "mofa.hdf5"),
             "gene_sets": str(ROOT / "resources/gene_sets.tsv"),
             "drug_analytes": str(ROOT / "resources/drug_analytes.tsv"),
         },
@@ -131,6 +135,15 @@ def test_the_drugs_effect_on_its_signature_is_found(folder):
 
 def test_the_drugs_own_protein_is_no_marker(folder):
     assert set(read_table(folder / "markers.tsv")["marker"]) == {"rna:IFNG_response", "proteome:IL18", "mofa:factor1"}
+
+
+def test_a_factor_says_what_it_was_learned_from(folder):
+    markers = read_table(folder / "markers.tsv").set_index("marker")
+    rna = int(markers.loc["rna:IFNG_response", "features"])
+    assert int(markers.loc["mofa:factor1", "features"]) == rna + 3  # another gene and two proteins
+    assert markers.loc["mofa:factor1", "definers"] == markers.loc["rna:IFNG_response", "definers"]
+    baseline = read_table(folder / "baseline.tsv").query("marker == 'mofa:factor1'")
+    assert set(baseline["estimate"]) == {""}
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,26 @@ def test_every_planted_role_is_found_and_nothing_else(trial):
     assert not again["categories"].str.contains("diagnostic").any()
 
 
+def test_a_factor_of_all_visits_is_pharmacodynamic_at_most(trial):
+    # The same values under a factor's name: as signatures, each gets its planted role.
+    frame, scores, keys = trial
+    scores = scores.rename(columns=lambda name: name.replace("rna:", "mofa:"))
+    measures = pd.concat(
+        [assess.assess_endotype(frame, scores, keys, endotype, SETTINGS, 2) for endotype in assess.ENDOTYPES],
+        ignore_index=True,
+    )
+    baseline = assess.baseline_associations(frame, scores, keys)
+    assert baseline["estimate"].isna().all()
+    assert baseline["note"].str.startswith("not tested: learned over all visits").all()
+    interaction, windows = assess.benefit(frame, scores, keys, SETTINGS, 3)
+    assert windows.empty
+    details = pd.DataFrame({"marker": list(scores), "definers": 0})
+    grades = grade.grade_markers(measures, baseline, interaction, details, 0.05)
+    assert set(grades["categories"]) == {"", "pharmacodynamic"}
+    assert grades.set_index(["endotype", "marker"]).loc[("SII", "mofa:moved"), "best_category"] == "pharmacodynamic"
+    assert grades["evidence"].str.endswith(markers.LEARNED_LATER).all()
+
+
 def test_the_measures_are_those_of_the_models_they_name(trial):
     frame, scores, keys = trial
     table = assess.assess_endotype(frame, scores[["rna:candidate"]], keys, "SII", SETTINGS, 2)
@@ -132,8 +152,9 @@ def test_who_died_before_the_visit_or_lacks_a_value_is_not_compared(trial):
 
 def test_between_units_needs_units(trial):
     frame, scores, keys = trial
-    summary, effects = assess.between_units(frame, scores[["rna:candidate"]], keys, SETTINGS)
+    summary, effects = assess.between_units(frame, scores[["rna:candidate"]], keys, SETTINGS, 5)
     assert summary["units"].item() == 6
+    assert list(summary)[2:5] == ["r2", "r2_low", "r2_high"]
     assert set(effects["unit"]) >= {"SII Greece", "MALS Romania"}
 
 
@@ -167,7 +188,9 @@ GENE_SETS = pd.DataFrame(
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_scores_are_means_of_standardised_features():
     joined, factors = make_joined(np.random.default_rng(4))
-    scores, details = markers.score_markers(joined, factors, GENE_SETS, SETTINGS)
+    learned_from = {"rna": ["ENSG1", "ENSG2", "ENSG3"], "proteome": ["OID1", "OID3"]}
+    joined.mod["proteome"].var["definer"] = [False, True, True]
+    scores, details = markers.score_markers(joined, factors, learned_from, GENE_SETS, SETTINGS)
     values = pd.DataFrame(joined.mod["rna"].X, index=joined.mod["rna"].obs_names)
     first = joined.mod["rna"].obs["visit_day"] == 1
     z = (values - values[first.to_numpy()].mean()) / values[first.to_numpy()].std()
@@ -176,6 +199,9 @@ def test_scores_are_means_of_standardised_features():
     details = details.set_index("marker")
     assert details.loc["rna:MISSING", "note"] == "not scored: 0 of 2 features measured"
     assert details.loc["rna:PLANTED", ["direction", "definers"]].tolist() == ["up minus down", 1]
+    # Of the model's features A defines the endotypes, and a protein that its layer says does.
+    assert details.loc["mofa:factor1", ["features", "definers"]].tolist() == [5, 2]
+    assert "never diagnostic, prognostic, predictive" in details.loc["mofa:factor1", "note"]
     assert "proteome:IL1RN" in details.index
     analytes = pd.DataFrame([("IL1RN", "protein", "anakinra", "")], columns=["symbol", "kind", "drug", "source"])
     assert markers.drop_drug_proteins(["IL18", "IL1RN"], analytes) == ["IL18"]

@@ -13,6 +13,7 @@ if SEES_ARM and OWN_LABELS:
         input:
             joined="results/integration/multiomics.h5mu",
             factors="results/integration/factors.tsv",
+            model="results/integration/mofa.hdf5",
             gene_sets=project_file("resources/gene_sets.tsv"),
             drug_analytes=project_file("resources/drug_analytes.tsv"),
         output:

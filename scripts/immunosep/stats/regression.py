@@ -121,14 +121,14 @@ def _cox(outcome: FloatArray, terms: FloatArray) -> Fit:
 
 
 def coefficients(family: Family, outcome: FloatArray, terms: FloatArray, weights: FloatArray) -> FloatArray:
-    """Fit many weighted linear or logistic regressions of the same participants at once.
+    """Fit many weighted regressions of the same participants at once.
 
     Parameters
     ----------
     family
-        `continuous` or `binary`.
+        `continuous`, `binary`, or `survival` (ties by Efron; weights are whole numbers).
     outcome
-        Shape (participants,).
+        Shape (participants,), or (participants, 2) with time and event for survival.
     terms
         Shape (participants, terms).
     weights
@@ -136,8 +136,11 @@ def coefficients(family: Family, outcome: FloatArray, terms: FloatArray, weights
 
     Returns
     -------
-    Shape (fits, terms); NaN where a draw is not of full rank or its binary outcome is separated.
+    Shape (fits, terms); NaN where a draw is not of full rank, its binary outcome is separated, or its partial
+    likelihood has no maximum.
     """
+    if family == "survival":
+        return _cox_coefficients(outcome, terms, weights)
     n, p = terms.shape
     products = (terms[:, :, None] * terms[:, None, :]).reshape(n, p * p)
     if family == "continuous":
@@ -154,6 +157,46 @@ def coefficients(family: Family, outcome: FloatArray, terms: FloatArray, weights
             break
     separated = np.abs(coef @ terms.T).max(axis=1) > _SEPARATED
     coef[separated] = np.nan
+    return coef
+
+
+def _cox_coefficients(outcome: FloatArray, terms: FloatArray, weights: FloatArray) -> FloatArray:
+    """Newton's method for the partial likelihood of all draws together; a participant drawn twice is a tie."""
+    order = np.argsort(outcome[:, 0], kind="stable")
+    (time, event), terms, weights = outcome[order].T, terms[order] - terms.mean(axis=0), weights[:, order]
+    n, p = terms.shape
+    dead = np.flatnonzero(event)
+    times, first_dead = np.unique(time[dead], return_index=True)
+    first_at_risk = np.searchsorted(time, times)
+    deaths = np.add.reduceat(weights[:, dead], first_dead, axis=1)
+    # Per participant 1, terms, products of terms: their sums over who is at risk, or dies, at each time.
+    content = np.hstack([np.ones((n, 1)), terms, (terms[:, :, None] * terms[:, None, :]).reshape(n, p * p)])
+    coef = np.zeros((len(weights), p))
+    moving = np.arange(len(weights))
+    for _ in range(_NEWTON_STEPS):
+        risk = weights[moving] * np.exp(np.clip(coef[moving] @ terms.T, -30, 30))
+        spread = risk[..., None] * content
+        until_next = np.add.reduceat(spread, first_at_risk, axis=1)
+        at_risk = np.cumsum(until_next[:, ::-1], axis=1)[:, ::-1]
+        dying = np.add.reduceat(spread[:, dead], first_dead, axis=1)
+        gradient = (weights[moving] * event) @ terms
+        hessian = np.zeros((len(moving), p, p))
+        for k in range(int(deaths[moving].max())):
+            # The tied leave the risk set one after the other, each time a share of all of them.
+            counted = (deaths[moving] > k)[..., None]
+            gone = np.divide(k, deaths[moving][..., None], out=np.zeros(counted.shape), where=counted)
+            left = at_risk - gone * dying
+            mean = np.divide(left[..., 1:], left[..., :1], out=np.zeros_like(left[..., 1:]), where=counted)
+            first = mean[..., :p]
+            gradient -= first.sum(axis=1)
+            hessian += mean[..., p:].sum(axis=1).reshape(-1, p, p) - first.transpose(0, 2, 1) @ first
+        step = _solve(hessian, gradient)
+        coef[moving] += step
+        moving = moving[np.abs(step).max(axis=1) > _CONVERGED]
+        if not len(moving):
+            break
+    coef[moving] = np.nan
+    coef[np.abs(coef @ terms.T).max(axis=1) > 10 * _SEPARATED] = np.nan
     return coef
 
 

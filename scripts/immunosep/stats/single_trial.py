@@ -6,7 +6,8 @@ for survival.
 
 Sources: Prentice 1989 (doi 10.1002/sim.4780080407); Freedman 1992 (doi 10.1002/sim.4780110204); Buyse and Molenberghs
 1998 (doi 10.2307/2533853); Wang and Taylor 2002 (doi 10.1111/j.0006-341x.2002.00803.x); Alonso and Molenberghs 2007
-(doi 10.1111/j.1541-0420.2006.00634.x); Imai 2010 (doi 10.1037/a0020761).
+(doi 10.1111/j.1541-0420.2006.00634.x); Imai 2010 (doi 10.1037/a0020761); Smith and VanderWeele 2019
+(doi 10.1097/EDE.0000000000001064).
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ PTE_GATE = 2.0
 denominator that is noise."""
 PTE_INFORMATIVE = 4.0
 """Freedman's rule of thumb: under four standard errors the interval is too wide to say anything."""
+COX_DRAWS = 500
+"""Draws of a Cox model's bootstrap, at most, for they are slow: 0.2 s with 60 events on 18 days, 3 s with 160 events at
+as many times, 280 participants. They leave a 95 % limit uncertain by an eighth of a standard error."""
 COLUMNS = ["measure", "estimate", "low", "high", "p_value", "n", "note"]
 
 
@@ -143,9 +147,10 @@ def _pair(first: Fit, i: int, second: Fit, j: int) -> FloatArray:
 def proportion_explained(comparison: Comparison, draws: int, seed: int, level: float = 0.95) -> list[tuple]:
     """Proportion of the treatment effect explained, `1 - (effect beside the marker) / (effect)`.
 
-    May fall outside 0 to 1. Interval by Fieller from the robust joint covariance, and by bootstrap (percentiles) for
-    outcomes that are no survival times. Odds ratios do not collapse: for a binary outcome the two effects differ a
-    little even where the marker explains nothing.
+    May fall outside 0 to 1. Interval by Fieller from the robust joint covariance, and by bootstrap (percentiles: too
+    narrow with few events, about 89 % coverage at 84 deaths and 95 % at 126).
+    Odds and hazard ratios do not collapse: for a binary outcome or survival the two effects differ a little even where
+    the marker explains nothing.
     """
     c, k = comparison, comparison.first
     alone, both = fit(c.family, c.outcome, c.terms(c.arm)), fit(c.family, c.outcome, c.terms(c.arm, c.marker))
@@ -155,14 +160,15 @@ def proportion_explained(comparison: Comparison, draws: int, seed: int, level: f
         raise NotEstimable(f"the arm's effect on the outcome is {z:.1f} standard errors, under {PTE_GATE:g}")
     note = "" if z >= PTE_INFORMATIVE else f"arm's effect is {z:.1f} standard errors: descriptive only"
     low, high = fieller(rest, effect, _pair(both, k, alone, k), level)
-    rows: list[tuple] = [("proportion_explained", 1 - rest / effect, 1 - high, 1 - low, np.nan, note)]
-    if c.family != "survival":
-        weights = bootstrap_weights(c.arm, draws, seed)
-        drawn_effect = coefficients(c.family, c.outcome, c.terms(c.arm), weights)[:, k]
-        drawn_rest = coefficients(c.family, c.outcome, c.terms(c.arm, c.marker), weights)[:, k]
-        limits = _percentiles(1 - drawn_rest / drawn_effect, level)
-        rows.append(("proportion_explained_bootstrap", 1 - rest / effect, *limits, np.nan, note))
-    return rows
+    weights = bootstrap_weights(c.arm, min(draws, COX_DRAWS) if c.family == "survival" else draws, seed)
+    drawn_effect = coefficients(c.family, c.outcome, c.terms(c.arm), weights)[:, k]
+    drawn_rest = coefficients(c.family, c.outcome, c.terms(c.arm, c.marker), weights)[:, k]
+    limits = _percentiles(1 - _ratio(drawn_rest, drawn_effect), level)
+    drawn_note = "; ".join(filter(None, [note, "" if len(weights) == draws else f"{len(weights)} draws"]))
+    return [
+        ("proportion_explained", 1 - rest / effect, 1 - high, 1 - low, np.nan, note),
+        ("proportion_explained_bootstrap", 1 - rest / effect, *limits, np.nan, drawn_note),
+    ]
 
 
 def adjusted_association(comparison: Comparison, level: float = 0.95) -> list[tuple]:
@@ -170,22 +176,29 @@ def adjusted_association(comparison: Comparison, level: float = 0.95) -> list[tu
 
     Interval by Fisher's z with the covariates counted.
     """
-    c = comparison
-    if c.family != "continuous":
+    if comparison.family != "continuous":
         raise NotEstimable("defined for continuous outcomes; see likelihood_reduction")
+    rho, low, high, p = _fisher(comparison, level)
+    return [
+        ("adjusted_association", rho, low, high, p, ""),
+        ("r2_individual", rho**2, *_squared(low, high), p, ""),
+    ]
+
+
+def _fisher(c: Comparison, level: float) -> tuple[float, float, float, float]:
+    """Partial correlation, its interval and p value."""
     terms = design(c.arm, c.covariates)
     rho = _partial_correlation(c, terms)
     freedom = len(c.arm) - terms.shape[1] - 2
     if freedom < 1:
         raise NotEstimable("too few participants")
     reach = stats.norm.ppf((1 + level) / 2) / np.sqrt(freedom)
-    low, high = np.tanh(np.arctanh(rho) - reach), np.tanh(np.arctanh(rho) + reach)
     p = float(2 * stats.norm.sf(abs(np.arctanh(rho)) * np.sqrt(freedom)))
-    squares = sorted((low**2, high**2))
-    return [
-        ("adjusted_association", rho, low, high, p, ""),
-        ("r2_individual", rho**2, 0.0 if low < 0 < high else squares[0], squares[1], p, ""),
-    ]
+    return rho, float(np.tanh(np.arctanh(rho) - reach)), float(np.tanh(np.arctanh(rho) + reach)), p
+
+
+def _squared(low: float, high: float) -> tuple[float, float]:
+    return 0.0 if low < 0 < high else min(low**2, high**2), max(low**2, high**2)
 
 
 def _partial_correlation(c: Comparison, terms: FloatArray) -> float:
@@ -227,7 +240,7 @@ def wang_taylor(comparison: Comparison, draws: int, seed: int, level: float = 0.
     n_active, n_placebo = active.sum(axis=1), placebo.sum(axis=1)
     moved = (active * expected).sum(axis=1) / n_active - (placebo * expected).sum(axis=1) / n_placebo
     difference = active @ c.outcome / n_active - placebo @ c.outcome / n_placebo
-    shares = moved / difference
+    shares = _ratio(moved, difference)
     if not np.isfinite(shares[0]):
         raise NotEstimable("the placebo arm does not determine the outcome's curve on the marker")
     return [("wang_taylor_f", float(shares[0]), *_percentiles(shares[1:], level), np.nan, "")]
@@ -236,14 +249,18 @@ def wang_taylor(comparison: Comparison, draws: int, seed: int, level: float = 0.
 def likelihood_reduction(comparison: Comparison, level: float = 0.95) -> list[tuple]:
     """Likelihood reduction factor `1 - exp(-LRT / n)` of adding the marker to arm and covariates.
 
-    For a linear model it is the squared partial correlation. Interval from the noncentral chi-square distribution of
-    the likelihood ratio.
+    For a linear model it is the squared partial correlation and has its interval. Else the interval is from the
+    noncentral chi-square distribution of the likelihood ratio: too wide where the marker is strong, for there the ratio
+    varies less (97 to 98 % coverage at a factor of 0.3).
     """
     c = comparison
     without, with_marker = fit(c.family, c.outcome, c.terms(c.arm)), fit(c.family, c.outcome, c.terms(c.arm, c.marker))
     ratio = max(2 * (with_marker.log_likelihood - without.log_likelihood), 0.0)
     n = len(c.arm)
-    low, high = (1 - np.exp(-bound / n) for bound in _noncentrality_interval(ratio, level))
+    if c.family == "continuous":
+        low, high = _squared(*_fisher(c, level)[1:3])
+    else:
+        low, high = (1 - np.exp(-bound / n) for bound in _noncentrality_interval(ratio, level))
     p = float(stats.chi2.sf(ratio, 1))
     return [("likelihood_reduction", 1 - np.exp(-ratio / n), low, high, p, "")]
 
@@ -275,13 +292,13 @@ def mediation(comparison: Comparison, draws: int, seed: int, level: float = 0.95
     trial renal function, transfusion and co-interventions may. So the sensitivity row says how strongly the errors of
     the two models would have to correlate for the mediated effect to vanish. Intervals are bootstrap percentiles. For
     a binary outcome the effects are differences of probability, averaged over participants (g-computation with the
-    marker's residuals).
+    marker's residuals), and the sensitivity is the mediational E-value of the mediated effect as a ratio of risks.
     """
     c = comparison
     if c.family == "survival":
         raise NotEstimable("defined for continuous and binary outcomes")
     weights = np.vstack([np.ones(len(c.arm)), bootstrap_weights(c.arm, draws, seed)])
-    mediated, direct = _effects(c, weights)
+    mediated, direct, ratio = _effects(c, weights)
     if not np.isfinite(mediated[0] + direct[0]):
         raise NotEstimable("the outcome is separated by marker and arm")
     total = mediated + direct
@@ -294,23 +311,40 @@ def mediation(comparison: Comparison, draws: int, seed: int, level: float = 0.95
         note = "not estimable: the interval of the total effect holds 0"
         rows.append(("proportion_mediated", np.nan, np.nan, np.nan, np.nan, note))
     else:
-        limits = _percentiles(mediated[1:] / total[1:], level)
+        limits = _percentiles(_ratio(mediated[1:], total[1:]), level)
         rows.append(("proportion_mediated", float(mediated[0] / total[0]), *limits, np.nan, ""))
-    if c.family == "continuous":
+    if ratio is not None:
+        rows.append(_e_value(float(ratio[0]), *_percentiles(ratio[1:], level)))
+    else:
         rho = _partial_correlation(c, design(c.arm, c.covariates))
         note = "correlation of the two models' errors at which the mediated effect is 0"
         rows.append(("mediation_sensitivity_rho", rho, np.nan, np.nan, np.nan, note))
     return rows
 
 
-def _effects(c: Comparison, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mediated and direct effect of each draw, shape (draws,)."""
+def _e_value(ratio: float, low: float, high: float) -> tuple:
+    """Mediational E-value of a ratio of risks, and of the limit of its interval that is closer to 1."""
+
+    def needed(value: float) -> float:
+        above = max(value, 1 / value)
+        return float(above + np.sqrt(above * (above - 1)))
+
+    limit = 1.0 if low <= 1 <= high else min(needed(low), needed(high))
+    note = (
+        "ratio of risks by which something unmeasured would have to go with both marker and outcome for the mediated "
+        "effect to be 0; low: for its interval to hold 0"
+    )
+    return ("mediation_sensitivity_e_value", needed(ratio), limit, np.nan, np.nan, note)
+
+
+def _effects(c: Comparison, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Return mediated and direct effect of each draw, shape (draws,); the mediated one as a ratio of risks too."""
     marker_terms = design(c.arm, c.covariates)
     on_marker = coefficients("continuous", c.marker, marker_terms, weights)
     on_outcome = coefficients(c.family, c.outcome, c.terms(c.arm, c.marker), weights)
     shift = on_marker[:, 1]
     if c.family == "continuous":
-        return shift * on_outcome[:, 2], on_outcome[:, 1]
+        return shift * on_outcome[:, 2], on_outcome[:, 1], None
     # Everybody's own marker residual is kept; only its arm-dependent mean moves.
     without_arm = on_marker[:, :1] + on_marker[:, 2:] @ c.covariates.T
     residual = c.marker - (without_arm + shift[:, None] * c.arm)
@@ -323,7 +357,7 @@ def _effects(c: Comparison, weights: FloatArray) -> tuple[FloatArray, FloatArray
         return np.asarray((weights / (1 + np.exp(-linear))).sum(axis=1) / size)
 
     untreated, crossed, treated = probability(0, 0), probability(0, 1), probability(1, 1)
-    return crossed - untreated, treated - crossed
+    return crossed - untreated, treated - crossed, crossed / untreated
 
 
 def bootstrap_weights(arm: FloatArray, draws: int, seed: int) -> FloatArray:
@@ -334,6 +368,11 @@ def bootstrap_weights(arm: FloatArray, draws: int, seed: int) -> FloatArray:
         members = np.flatnonzero(arm == value)
         weights[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=draws)
     return weights
+
+
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Divide draw by draw; NaN where the arms of a draw do not differ at all, as happens with binary outcomes."""
+    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator != 0)
 
 
 def _percentiles(values: FloatArray, level: float) -> tuple[float, float]:

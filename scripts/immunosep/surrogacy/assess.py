@@ -14,8 +14,8 @@ from statsmodels.stats.multitest import multipletests
 from immunosep.stats.interaction import interactions, stepp
 from immunosep.stats.regression import Family, FloatArray, NotEstimable, design, fit, wald
 from immunosep.stats.single_trial import COLUMNS, Comparison, assess
-from immunosep.stats.trial_level import trial_level, unit_effects
-from immunosep.surrogacy.markers import BASELINE_DAY
+from immunosep.stats.trial_level import TrialLevel, trial_level, unit_effects
+from immunosep.surrogacy.markers import BASELINE_DAY, FACTOR, LEARNED_LATER
 
 logger = logging.getLogger(__name__)
 
@@ -158,13 +158,19 @@ def baseline_associations(frame: pd.DataFrame, scores: pd.DataFrame, keys: pd.Da
     -------
     One row per marker and test: `endotype` (`all` for the diagnostic test), `marker`, `test` (`diagnostic`,
     `prognostic`), `estimate` (AUROC of MALS against SII; change of the outcome in points per standard deviation),
-    `low`, `high` (95 %), `p_value`, `q_value` (Benjamini and Hochberg within test and endotype), `n`, `note`.
+    `low`, `high` (95 %), `p_value`, `q_value` (Benjamini and Hochberg within test and endotype), `n`, `note`. Factors
+    are not tested: they saw the later visits.
     """
     rows: list[tuple] = []
     level = at_visit(scores, keys, frame.index, BASELINE_DAY)
     mals = frame["endotype"].eq("MALS").to_numpy()
     for marker in map(str, scores):
         values = level[marker].to_numpy(float)
+        if marker.startswith(FACTOR):
+            refused = (np.nan, np.nan, np.nan, np.nan, int((~np.isnan(values)).sum()), f"not tested: {LEARNED_LATER}")
+            rows.append(("all", marker, "diagnostic", *refused))
+            rows += [(endotype, marker, "prognostic", *refused) for endotype in ENDOTYPES]
+            continue
         rows.append(("all", marker, "diagnostic", *_auroc(values, mals)))
         for endotype in ENDOTYPES:
             people = frame["endotype"].eq(endotype).to_numpy()
@@ -233,7 +239,7 @@ def benefit(
         people, level, clinical = people[known], level[known], clinical[known]
         arm, outcome = people["arm"].to_numpy(float), clinical[:, 2]
         covariates = np.column_stack([clinical[:, :2], countries(people)])
-        names = [name for name in map(str, scores) if not name.startswith("mofa:")]
+        names = [name for name in map(str, scores) if not name.startswith(FACTOR)]
         markers = {marker: level[marker].to_numpy(float) for marker in names}
         table = interactions(markers, arm, outcome, covariates, "continuous")
         table.insert(0, "endotype", endotype)
@@ -272,7 +278,7 @@ def benefit(
 
 
 def between_units(
-    frame: pd.DataFrame, scores: pd.DataFrame, keys: pd.DataFrame, settings: Mapping[str, Any]
+    frame: pd.DataFrame, scores: pd.DataFrame, keys: pd.DataFrame, settings: Mapping[str, Any], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the arm's effects on marker and outcome between units (endotype and country).
 
@@ -293,8 +299,7 @@ def between_units(
                 change[marker].to_numpy(float)[known],
                 later.to_numpy(float)[known],
             )
-            summaries.append({"marker": marker, "visit_day": day, **trial_level(table)._asdict()})
+            summaries.append({"marker": marker, "visit_day": day, **trial_level(table, seed)._asdict()})
             effects.append(table.assign(marker=marker, visit_day=day))
-    columns = ["marker", "visit_day", "r2_naive", "r2_corrected", "prediction_error", "prediction_error_mean"]
-    summary = pd.DataFrame(summaries, columns=[*columns, "units", "note"])
+    summary = pd.DataFrame(summaries, columns=["marker", "visit_day", *TrialLevel._fields])
     return summary, pd.concat(effects, ignore_index=True) if effects else pd.DataFrame()

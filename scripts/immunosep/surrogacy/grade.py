@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.surrogacy.assess import ENDOTYPES, add_q_values
+from immunosep.surrogacy.markers import FACTOR, LEARNED_LATER
 
 CATEGORIES = ("candidate_surrogate", "predictive", "pharmacodynamic", "prognostic", "diagnostic", "none")
 """From the strongest claim to none; a marker is given the first whose evidence it has."""
@@ -48,7 +49,8 @@ def grade_markers(
     | pharmacodynamic | arm changes the marker by the visit, q below `fdr` |
     | candidate surrogate | pharmacodynamic; the change goes with the later outcome given the arm, q below `fdr`; and the proportion explained can be estimated and is above 0, and the mediated effect's interval leaves out 0 |
 
-    q values are Benjamini and Hochberg's over the markers and visits of an endotype.
+    q values are Benjamini and Hochberg's over the markers and visits of an endotype. A factor of all visits is
+    pharmacodynamic at most: it was learned from what came after baseline, and after the outcome began.
     """  # noqa: E501 -- a row of a table
     circular = set(details.loc[details["definers"] > 0, "marker"])
     continuous = measures[measures["family"] == "continuous"]
@@ -73,9 +75,12 @@ def grade_markers(
                 row = benefit.iloc[0].rename({"interaction": "estimate"})
                 found["predictive"] = (np.nan, f"arm's effect changes by {_interval(row)} points per SD")
             found |= _after_baseline(endotype, marker, drug, link, share, through, fdr)
+            if marker.startswith(FACTOR):
+                found = {name: evidence for name, evidence in found.items() if name == "pharmacodynamic"}
             best = next((name for name in CATEGORIES if name in found), "none")
             day = found.get(best, (np.nan, ""))[0]
-            words = "; ".join(f"{name}: {found[name][1]}" for name in CATEGORIES if name in found)
+            said = [f"{name}: {found[name][1]}" for name in CATEGORIES if name in found]
+            words = "; ".join([*said, LEARNED_LATER] if marker.startswith(FACTOR) else said)
             rows.append((endotype, marker, best, ",".join(n for n in CATEGORIES if n in found), day, words))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"visit_day": "Int64"})
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from immunosep.genes import ALIASES
-from immunosep.layer import definer_symbols
+from immunosep.layer import definer_symbols, flag
 from immunosep.stats.regression import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,20 @@ logger = logging.getLogger(__name__)
 BASELINE_DAY = 1
 MIN_SHARE = 0.5
 """A signature is scored where at least this share of its genes was measured."""
+FACTOR = "mofa:"
+"""In front of the names of markers that are factors."""
+LEARNED_LATER = (
+    "learned over all visits, so described only: never diagnostic, prognostic, predictive or a candidate surrogate"
+)
 DETAILS = ["marker", "layer", "kind", "direction", "features", "expected", "definers", "note"]
 
 
 def score_markers(
-    joined: mudata.MuData, factors: pd.DataFrame, gene_sets: pd.DataFrame, settings: Mapping[str, Any]
+    joined: mudata.MuData,
+    factors: pd.DataFrame,
+    model_features: Mapping[str, Sequence[str]],
+    gene_sets: pd.DataFrame,
+    settings: Mapping[str, Any],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score the configured markers.
 
@@ -37,6 +46,8 @@ def score_markers(
         `multiomics.h5mu`.
     factors
         Observations x factors.
+    model_features
+        Names of the features that the factors were learned from, by layer.
     gene_sets
         `resources/gene_sets.tsv`.
     settings
@@ -47,7 +58,7 @@ def score_markers(
     -------
     The scores: one row per observation (index), a column per marker, NaN where its layer is missing; and a table with
     `DETAILS` of every configured marker, those that could not be scored among them with the reason (`definers`: how
-    many of its features measure what defines the endotypes).
+    many of its features measure what defines the endotypes; every feature of the model has a share in each factor).
 
     Notes
     -----
@@ -77,9 +88,14 @@ def score_markers(
             if not note:
                 columns[marker] = scores
     if settings["factors"]:
+        learned_from = sum(map(len, model_features.values()))
+        circular = sum(
+            _count_definers(joined.mod[layer].var.loc[names], definers) for layer, names in model_features.items()
+        )
         for name in map(str, factors):
-            columns[f"mofa:{name}"] = factors[name]
-            details.append((f"mofa:{name}", "mofa", "factor", "", 1, 1, 0, "learned over all visits of this cohort"))
+            marker = f"{FACTOR}{name}"
+            columns[marker] = factors[name]
+            details.append((marker, "mofa", "factor", "", learned_from, learned_from, circular, LEARNED_LATER))
     scored = pd.DataFrame(columns, index=joined.obs_names)
     for marker, *_, note in details:
         if note.startswith("not scored"):
@@ -92,6 +108,12 @@ def _members(gene_sets: pd.DataFrame, name: str) -> pd.Series:
     rows = gene_sets[gene_sets["gene_set"] == name]
     sign = rows["direction"].eq("down").map({True: -1.0, False: 1.0})
     return pd.Series(sign.to_numpy(), index=rows["symbol"].replace(ALIASES).to_numpy())
+
+
+def _count_definers(var: pd.DataFrame, definers: frozenset[str]) -> int:
+    """Count the features that measure a definer: by the layer's flag, or by their symbol."""
+    named = var["symbol"].isin(definers).to_numpy() if "symbol" in var else np.zeros(len(var), dtype=bool)
+    return int((flag(var, "definer") | named).sum())
 
 
 def _direction(members: pd.Series) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from immunosep.errors import InputError
 from immunosep.integration.assemble import read_h5mu
+from immunosep.integration.starts import read_model
 from immunosep.io import PathLike, read_clinical, read_table, write_table
 from immunosep.surrogacy.assess import (
     assess_endotype,
@@ -30,6 +31,7 @@ KEYS = ["participant", "visit_day"]
 def write_markers(
     joined_path: PathLike,
     factors_path: PathLike,
+    model_path: PathLike,
     gene_sets_path: PathLike,
     drug_analytes_path: PathLike,
     settings: Mapping[str, Any],
@@ -40,7 +42,9 @@ def write_markers(
     proteins = drop_drug_proteins(settings["proteins"], read_table(drug_analytes_path))
     joined = read_h5mu(joined_path)
     factors = read_table(factors_path).set_index("observation").drop(columns=KEYS).apply(pd.to_numeric)
-    scores, details = score_markers(joined, factors, read_table(gene_sets_path), {**settings, "proteins": proteins})
+    learned_from = read_model(model_path).features if settings["factors"] else {}
+    settings = {**settings, "proteins": proteins}
+    scores, details = score_markers(joined, factors, learned_from, read_table(gene_sets_path), settings)
     if scores.empty or not scores.shape[1]:
         raise InputError("No marker of `surrogacy` can be scored: the run has neither rna nor proteome nor factors.")
     keys = joined.obs[KEYS].astype({"visit_day": int})
@@ -118,7 +122,7 @@ def write_grades(
     measures = pd.concat([_read_measures(path) for path in measures_paths], ignore_index=True)
     baseline = baseline_associations(frame, scores, keys)
     interaction, windows = benefit(frame, scores, keys, settings, seed)
-    summary, effects = between_units(frame, scores, keys, settings)
+    summary, effects = between_units(frame, scores, keys, settings, seed)
     details = read_table(details_path).astype({"definers": int})
     grades = grade_markers(measures, baseline, interaction, details, settings["fdr"])
     tables = {
