@@ -7,7 +7,7 @@ import difflib
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from immunosep.privacy import is_words, path_risk, value_risk
@@ -34,6 +34,37 @@ class Flaw(NamedTuple):
     problem: str
     suggestion: str = ""
     masked: bool = False
+
+
+def judge_values(spec: dict[str, Any], values: Collection[str]) -> dict[str, Flaw]:
+    """Judge the distinct values of a column; return what is wrong with those that are not legal.
+
+    Parameters
+    ----------
+    spec
+        A field of a schema.
+    values
+        Texts of cells.
+    """
+    if "pattern" in spec and not spec.get("required") and _all_fit(spec["pattern"], [v for v in values if v]):
+        return {}
+    judge = cell_judge(spec)
+    return {value: flaw for value in values if (flaw := judge(value)) is not None}
+
+
+def _all_fit(pattern: str, values: list[str]) -> bool:
+    """Whether values are legal beyond doubt, seen at once as the lines of a text: a trial has tens of thousands.
+
+    Where one is not, they are judged one by one.
+    """
+    if not values:
+        return True
+    text = "\n".join(values)
+    if text.count("\n") >= len(values) or re.search(rf"^(?!(?:{pattern})$)", text, re.ASCII | re.MULTILINE):
+        return False
+    if not _MISSING.isdisjoint(map(str.casefold, values)):
+        return False
+    return not any(map(_name_risk, set(_CODE.sub("code", text).split("\n"))))
 
 
 def cell_judge(spec: dict[str, Any]) -> Callable[[str], Flaw | None]:

@@ -9,12 +9,13 @@ one of thousands), `layers` (those it belongs to), and a `description` and an `e
 
 import functools
 import json
-from collections.abc import Iterable
+import operator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from immunosep.cells import Flaw, cell_judge, judge_typed, nearest, same_letters
+from immunosep.cells import Flaw, judge_typed, judge_values, nearest, same_letters
 from immunosep.codes import CODES
 from immunosep.findings import Finding, finding, mask, row_list
 from immunosep.privacy import column_risk, pattern_risk
@@ -138,14 +139,17 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
         table.findings.append(finding("table_without_rows" if schema.get("mayBeEmpty") else "no_rows", sheet.file))
     names = [f["name"] for f in schema["fields"]]
     width = len(sheet.header)
-    empty = dict.fromkeys(names, "")
-    known, places = list(positions), list(positions.values())
+    # One empty cell behind the row stands for every column that the file lacks.
+    in_order = operator.itemgetter(*(positions.get(name, width) for name in names))
+    records = []
     for index, cells in enumerate(sheet.rows):
-        if len(cells) == width:
-            table.rows.append(empty | dict(zip(known, [cells[at] for at in places], strict=True)))
-        else:
-            table.rows.append(empty | {name: cells[at] for name, at in positions.items() if at < len(cells)})
+        whole = cells
+        if len(cells) != width:
             _note_ragged(table, sheet, index, names)
+            whole = [*cells, *[""] * width][:width]
+        records.append(in_order([*whole, ""]))
+    table.rows = [dict(zip(names, record, strict=True)) for record in records]
+    values = dict(zip(names, map(set, zip(*records, strict=True)), strict=False))
     _note_repeated_header(table, sheet, names)
     table.lines = list(sheet.lines)
     table.absent = set(names) - set(positions)
@@ -153,7 +157,7 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
         _check_types(table, sheet, positions, schema["fields"])
     for f in schema["fields"]:
         if f["name"] in positions:
-            _check_column(table, f)
+            _check_column(table, f, values.get(f["name"], set()))
         elif f.get("required"):
             # The missing column is told once; nothing that rests on it is judged.
             table.bad.update((index, f["name"]) for index in range(len(table.rows)))
@@ -260,11 +264,10 @@ def _note_flaw(table: Table, flaw: Flaw, line: int, column: str, value: str) -> 
     table.findings.append(finding(flaw.code, table.file, line, column, shown, flaw.problem, suggestion=flaw.suggestion))
 
 
-def _check_column(table: Table, spec: dict[str, Any]) -> None:
-    """Check every cell of one column; equal values are judged once."""
+def _check_column(table: Table, spec: dict[str, Any], values: Collection[str]) -> None:
+    """Check every cell of one column; `values`, each of which is judged once, are those that stand in it."""
     name = spec["name"]
-    judge = cell_judge(spec)
-    flawed = {value: flaw for value in {row[name] for row in table.rows} if (flaw := judge(value)) is not None}
+    flawed = judge_values(spec, values)
     if not flawed:
         return
     for index, row in enumerate(table.rows):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from immunosep import checks
-from immunosep.cells import cell_judge
+from immunosep.cells import cell_judge, judge_values
 from immunosep.checks import check_table, columns_of, load_schema
 from immunosep.codes import CODES
 from immunosep.findings import as_json, as_text, exit_code, finding, printable, ranges
@@ -32,6 +32,21 @@ def judge(name, value, schema="visits"):
     spec = next(f for f in load_schema(schema)["fields"] if f["name"] == name)
     flaw = cell_judge(spec)(value)
     return flaw.code if flaw else ""
+
+
+PATTERNED = [f for name in SCHEMAS for f in load_schema(name)["fields"] if "pattern" in f]
+LIKELY = st.sampled_from(
+    ["", "NA", "n/a", "MB01", "P1", "a b", "2024-02-29", "20240229", "x@y.gr", "raw/a_R1.fastq.gz",
+     "raw/12-Mar-2024.fq.gz", "raw/123456789-D04_R2.fastq.gz", "raw/a\nb.fastq.gz", "raw/x.csv", "\n", "0" * 64, "é"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", PATTERNED, ids=lambda spec: spec["name"])
+@given(values=st.sets(LIKELY | st.text(max_size=12), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_a_column_that_is_judged_at_once_is_judged_as_cell_by_cell(spec, values):
+    judge = cell_judge(spec)
+    assert judge_values(spec, values) == {value: flaw for value in values if (flaw := judge(value))}
 
 
 def test_good_table():

@@ -37,8 +37,8 @@ denominator that is noise."""
 PTE_INFORMATIVE = 4.0
 """Freedman's rule of thumb: under four standard errors the interval is too wide to say anything."""
 COX_DRAWS = 500
-"""Draws of a Cox model's bootstrap, at most, for they are slow: 0.2 s with 60 events on 18 days, 3 s with 160 events at
-as many times, 280 participants. They leave a 95 % limit uncertain by an eighth of a standard error."""
+"""Draws of a Cox model's bootstrap, at most, for they are slow: with 280 participants under a second for 60 events on
+18 days, some seconds for 160 at as many times. They leave a 95 % limit uncertain by an eighth of a standard error."""
 COLUMNS = ["measure", "estimate", "low", "high", "p_value", "n", "note"]
 
 

@@ -76,14 +76,28 @@ class _CellReader:
         self._formula: str | None = None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name not in _NAMES:
-            name = local_name(name)
         if name == "c":
-            reference = attributes.get("r")
-            self._position = self._position + 1 if reference is None else self._place(reference)
-            self._kind = attributes.get("t", "n")
-            self._style = attributes.get("s", "")
-            self._text, self._formula, self._guide = "", None, False
+            self._start_cell(attributes)
+        elif name == "v":
+            self._collecting = not self._guide
+        else:
+            self._start_rarer(name if name in _NAMES else local_name(name), attributes)
+
+    def _start_cell(self, attributes: dict[str, str]) -> None:
+        told = attributes.get
+        reference = told("r")
+        if reference is None:
+            self._position += 1
+        else:
+            letters = reference.rstrip("0123456789")
+            position = self._letters.get(letters)
+            self._position = self._place(letters) if position is None else position
+        self._kind, self._style = told("t", "n"), told("s", "")
+        self._text, self._formula, self._guide = "", None, False
+
+    def _start_rarer(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "c":
+            self._start_cell(attributes)
         elif name in ("v", "t"):
             self._collecting = not self._guide
         elif name == "row":
@@ -98,11 +112,8 @@ class _CellReader:
         elif name != "is":
             self._note(name, self._line, attributes)
 
-    def _place(self, reference: str) -> int:
-        letters = reference.rstrip("0123456789")
-        position = self._letters.get(letters)
-        if position is None:
-            position = self._letters[letters] = _checked(column_number(letters), _LAST_COLUMN)
+    def _place(self, letters: str) -> int:
+        position = self._letters[letters] = _checked(column_number(letters), _LAST_COLUMN)
         return position
 
     def characters(self, data: str) -> None:
@@ -111,10 +122,16 @@ class _CellReader:
 
     def end(self, name: str) -> None:
         self._collecting = False
+        if name == "v":
+            return
         if name not in _NAMES:
             name = local_name(name)
         if name == "c":
-            if self._text or self._formula:
+            if self._kind == "s" and self._text and self._formula is None:
+                # What most cells are: a text of the workbook's table of texts.
+                if text := self._book.strings[int(self._text)]:
+                    self._cells[self._position] = text
+            elif self._text or self._formula:
                 self._keep()
         elif name == "row":
             self.rows.append((self._line, self._cells, self._typed))
