@@ -33,7 +33,7 @@ SETTINGS = {
 }
 VISIT_COLUMNS = [
     *["site", "participant_code", "visit_day", "sofa_total", *COMPONENTS],
-    *["ferritin", "ferritin_unit", "hladr", "hladr_unit", "infection_resolved"],
+    *["ferritin", "ferritin_unit", "hladr", "hladr_unit", "infection_resolved", "monocytes_10e9_l"],
 ]
 
 

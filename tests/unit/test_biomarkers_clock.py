@@ -302,7 +302,7 @@ def test_every_outcome_of_the_label_table_is_on_the_clock():
         *("participant", "site", "participant_code", "country", "randomised"),
         *("endotype_rule", "ferritin_screening", "hladr_screening"),
         *("reversal_rule", "baseline_source", "emergency_unblinded"),
-        *("sofa_baseline", "sofa_baseline_source"),
+        *("sofa_baseline", "sofa_baseline_source", "monocytes_baseline"),
         *("n_days_observed_d9", "n_days_imputed_d9", "locf_fraction_d9", "mostly_imputed_d9"),
         "last_observed_day_d9",
         *("n_days_observed_d15", "n_days_imputed_d15", "locf_fraction_d15", "mostly_imputed_d15"),

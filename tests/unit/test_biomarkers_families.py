@@ -175,8 +175,11 @@ def test_measured_definers_come_in_one_unit_from_the_sealed_table_or_from_ready_
     assert table.loc["GR01-1"].tolist() == [5000, 3000]
     assert table.isna().loc["GR01-2"].tolist() == [True, True]
     assert definer_table(labels.assign(hladr="8000"), None)["hladr"].tolist() == [8000]
+    counted = definer_table(labels.assign(monocytes_baseline="0.45"), sealed)
+    assert counted.loc["GR01-1"].tolist() == [5000, 3000, 0.45]
+    assert np.isnan(counted.loc["GR01-3", "monocytes_baseline"])
     with pytest.raises(InputError, match="no_definers_strict needs ferritin and HLA-DR"):
-        definer_table(labels, None)
+        definer_table(labels.assign(monocytes_baseline="0.45"), None)
 
 
 def test_permutations_stay_within_site_and_within_an_endotype_that_is_no_target():

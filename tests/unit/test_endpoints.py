@@ -29,7 +29,7 @@ def tables():
         *(visit("DE01", "012345678", day, sofa=8) for day in (2, 4)),
         visit("DE01", "012345678", 7, sofa=9, hladr=9000),
         visit("GR03", "000000001", 0, sofa=4),
-        visit("GR03", "000000002", 1, sofa=10),
+        visit("GR03", "000000002", 1, sofa=10, monocytes_10e9_l="0.45"),
         visit("GR03", "000000002", 5, sofa=8),
         visit("GR03", "000000002", 6, sofa=0),
         visit("DE01", "000000003", 1, sofa=9),
@@ -77,6 +77,8 @@ def test_labels_by_hand(tables):
 
     left = rows["GR03-000000002"]  # the 10 of day 1 carried on: nothing is used from the withdrawal on day 5 on
     assert left["mean_sofa_d9"] == 10
+    assert left["monocytes_baseline"] == 0.45
+    assert pd.isna(first["monocytes_baseline"])
     assert (left["n_days_observed_d9"], left["n_days_imputed_d9"], left["last_day_in_study"]) == (1, 8, 4)
     assert (left["time_to_death_28"], left["event_28"], left["event_90"]) == (5, 0, 0)
     assert left["reversal_rule"] == "imputed_nonreversal"

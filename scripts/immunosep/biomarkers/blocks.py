@@ -11,6 +11,8 @@ from immunosep.errors import InputError
 
 #: Columns of the sealed table of classification, or of a ready label table, that define the endotype.
 DEFINERS = ("ferritin", "hladr")
+#: Column of the label table with the count of the cells on which HLA-DR is measured and which shed much of the rest.
+MONOCYTES = "monocytes_baseline"
 
 
 def presence(blocks: Mapping[str, Predictors], participants: Sequence[str] | pd.Index) -> Predictors:
@@ -33,7 +35,7 @@ def presence(blocks: Mapping[str, Predictors], participants: Sequence[str] | pd.
 
 
 def definer_table(labels: pd.DataFrame, classification: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the measured definers of the endotype by participant.
+    """Return the measured definers of the endotype by participant, and where it is known the count of monocytes.
 
     Parameters
     ----------
@@ -64,6 +66,8 @@ def definer_table(labels: pd.DataFrame, classification: pd.DataFrame | None) -> 
             "the trial they stand in the sealed table of classification; a ready label table needs the columns "
             f"{' and '.join(DEFINERS)}. Add them, or take no_definers_strict out."
         )
+    if MONOCYTES in labels:
+        found[MONOCYTES] = pd.to_numeric(labels.set_index("participant")[MONOCYTES], errors="coerce")
     return pd.DataFrame(found)
 
 

@@ -32,6 +32,7 @@ CLINICAL_AVAILABLE_DAY: Final = {
     **dict.fromkeys(SCREENED, 0),
     "hours_sepsis_to_drug": 1,
     "sofa_baseline": 1,
+    "monocytes_baseline": 1,
 }
 #: Clinical predictors that define a target, or tell it: only participants with MALS may have COVID-19.
 DEFINERS: Final = {

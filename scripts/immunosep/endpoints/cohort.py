@@ -46,6 +46,8 @@ class Cohort:
         SOFA totals, deaths and discharges; days 0..last.
     ferritin, hladr
         Shape (n, days), NaN where missing.
+    monocytes
+        Shape (n, days), 10^9 per litre, NaN where missing.
     resolved
         Shape (n, days), 1 or 0, NaN where missing: resolution of the infection.
     last_contact
@@ -59,6 +61,7 @@ class Cohort:
     course: SofaCourse
     ferritin: FloatArray
     hladr: FloatArray
+    monocytes: FloatArray
     resolved: FloatArray
     last_contact: IntArray
     last_day_in_study: IntArray
@@ -175,6 +178,7 @@ def read_cohort(
     day = parse_days(visits, "visit_day", visits_file)
     scores = parse_sofa(visits, visits_file)
     amounts = {name: parse_amounts(visits, name, visits_file) for name in UNITS}
+    monocytes = pd.to_numeric(visits["monocytes_10e9_l"].replace("", np.nan)).to_numpy(dtype=np.float64)
     resolved = visits["infection_resolved"].map({"yes": 1.0, "no": 0.0}).to_numpy(dtype=np.float64)
     if (row < 0).any():
         logger.warning("%d visits belong to nobody in %s and are not used", int((row < 0).sum()), participants_file)
@@ -198,6 +202,7 @@ def read_cohort(
         course=course,
         ferritin=lay_out(amounts["ferritin"]),
         hladr=lay_out(amounts["hladr"]),
+        monocytes=lay_out(monocytes),
         resolved=lay_out(resolved),
         last_contact=contact,
         last_day_in_study=np.where(ended < NEVER - 1, ended, NEVER),

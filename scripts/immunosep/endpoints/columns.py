@@ -50,7 +50,7 @@ def open_columns(settings: Mapping[str, Any]) -> list[str]:
     landmarks = [name for day in sofa["landmark_days"] for name in landmark_columns(day, settings)]
     survival = [f"{name}_{day}" for day in settings["survival"]["horizons"] for name in ("time_to_death", "event")]
     return [
-        *("sofa_baseline", "sofa_baseline_source"),
+        *("sofa_baseline", "sofa_baseline_source", "monocytes_baseline"),
         *means,
         *("sofa_response", "sofa_response_rule"),
         *landmarks,

@@ -68,6 +68,7 @@ def sofa_columns(cohort: Cohort, settings: Mapping[str, Any]) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "sofa_baseline": numbers(known, baseline),
         "sofa_baseline_source": words(known, cohort.course.baseline_source(sofa["baseline_fallback"])),
+        "monocytes_baseline": numbers(enrolled, cohort.monocytes[:, sofa["first_day"]]),
     }
     for last in (sofa["last_day"], sofa["end_of_treatment_day"]):
         mean = mean_sofa(values, observed, *mean_window(settings, last))
