@@ -102,7 +102,8 @@ class Predictors:
         """Return the block of a feature set; its columns stay, fewer of them may predict.
 
         `full`; `no_definers`: without what measures ferritin or HLA-DR; `no_definers_strict`: also without what goes
-        with either of them, or with the count of monocytes, in these rows, |Spearman's rho| of 0.7 or more, so that it is to be asked of training rows.
+        with either of them, or with the count of monocytes, in these rows, |Spearman's rho| of 0.7 or more, so that it
+        is to be asked of training rows.
         """
         if name == "full":
             return self

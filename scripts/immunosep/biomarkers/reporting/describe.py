@@ -26,7 +26,9 @@ COMPARATORS: Final = {
 FEATURE_SETS: Final = {
     "full": "all features",
     "no_definers": "without what measures ferritin or HLA-DR",
-    "no_definers_strict": "also without what goes with either of them, or with the count of monocytes, in the training fold",
+    "no_definers_strict": (
+        "also without what goes with either of them, or with the count of monocytes, in the training fold"
+    ),
 }
 SCHEMES: Final = {
     "leave_one_country_out": "each country left out in turn",
