@@ -6,8 +6,8 @@ Make the trial once, then run this on a quiet machine, from the project's folder
     .venv/bin/python tests/benchmarks/predict_speed.py TRIAL SEALED [--task endotype] [--repeats 3]
 
 It freezes the task's model with the settings of `config/config.yaml`, all layers, models and feature sets, takes the
-day-1 sample of one participant in every layer, and runs the command on it. It ends with 1 where the best of the repeats takes
-more than three seconds.
+day-1 sample of one participant in every layer, and runs the command on it. It ends with 1 where the best of the repeats
+takes more than three seconds.
 """
 
 import argparse
