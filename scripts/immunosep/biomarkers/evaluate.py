@@ -91,7 +91,8 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
     per_repeat = by_repeat[["label", "score"]].apply(lambda part: auroc(part["label"], part["score"]))
     lines = by_repeat[["label", "probability"]].apply(_line_of_repeat).groupby(KEYS).mean()
     around = {keys: _line_limits(part, min(bootstrap, LINES), seed) for keys, part in predictions.groupby(KEYS)}
-    lines = lines.join(pd.DataFrame.from_dict(around, orient="index").rename_axis(KEYS))
+    if around:
+        lines = lines.join(pd.DataFrame(list(around.values()), pd.MultiIndex.from_tuples(list(around), names=KEYS)))
     averaged = average_repeats(predictions)
     for (model, feature_set), group in averaged.groupby(["model", "feature_set"], sort=True):
         own, areas = [], []

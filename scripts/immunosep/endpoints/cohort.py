@@ -178,7 +178,8 @@ def read_cohort(
     day = parse_days(visits, "visit_day", visits_file)
     scores = parse_sofa(visits, visits_file)
     amounts = {name: parse_amounts(visits, name, visits_file) for name in UNITS}
-    monocytes = pd.to_numeric(visits["monocytes_10e9_l"].replace("", np.nan)).to_numpy(dtype=np.float64)
+    counted = visits["monocytes_10e9_l"]
+    monocytes = pd.to_numeric(counted.where(counted != "")).to_numpy(dtype=np.float64)
     resolved = visits["infection_resolved"].map({"yes": 1.0, "no": 0.0}).to_numpy(dtype=np.float64)
     if (row < 0).any():
         logger.warning("%d visits belong to nobody in %s and are not used", int((row < 0).sum()), participants_file)
