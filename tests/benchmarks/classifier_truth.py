@@ -10,11 +10,11 @@ from: no classifier can be expected above it. With the settings of `config/confi
 `--repeats` repeats of the outer folds, `--jobs` at once, with all models and feature sets of the task. It prints the
 AUROC, that of the planted score and the calibration slope, then the time.
 
-Measured on the endotype of a trial of 280 (six matrices, three feature sets, twenty models each) over all ten repeats. The
-planted score has an AUROC of 0.971; rna 0.969, trees on rna 0.966, mofa 0.965, atac 0.963, late fusion and clinical
+Measured on the endotype of a trial of 280 (six matrices, three feature sets, twenty models each) over all ten repeats.
+The planted score has an AUROC of 0.971; rna 0.969, trees on rna 0.966, mofa 0.965, atac 0.963, late fusion and clinical
 plus omics 0.960, early fusion 0.959, proteome 0.957, missingness 0.50. Calibration slopes, means of one repeat's: mofa
-1.01, early fusion, atac and proteome 0.97, rna 0.95, late fusion 0.94, genera 0.83 to 0.85, trees 1.02 to 1.08, those on
-the genera of nares 1.20. A repeat took 193 to 209 s of processor time and 2.2 GB: 17 minutes for ten, two at once.
+1.01, early fusion, atac and proteome 0.97, rna 0.95, late fusion 0.94, genera 0.83 to 0.85, trees 1.02 to 1.08, those
+on the genera of nares 1.20. A repeat took 193 to 209 s of processor time and 2.2 GB: 17 minutes for ten, two at once.
 """
 
 import argparse
