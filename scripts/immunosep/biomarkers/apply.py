@@ -357,7 +357,8 @@ def _block(
         if counted and "counts" not in data.layers:
             raise InputError(f"{name}: the model takes counts, and the sample file has no layer `counts`.")
         matrix = dense(data.layers["counts"] if counted else data.X)
-        place = pd.Index(data.var_names.astype(str)).get_indexer(list(features))
+        # The index is that of the data itself, which is hashed once for all blocks.
+        place = data.var_names.get_indexer(np.asarray(features, dtype=object))
         # A genus that a table of genera does not list was not found; any other feature was not measured.
         absent = 0.0 if isinstance(preparation, LogRatios) else np.nan
         values = np.where(place >= 0, matrix[:, np.maximum(place, 0)], absent)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from immunosep.biomarkers.apply import FUSIONS, chosen, cloud, joined_features, stored_fusion
@@ -77,12 +78,19 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
 
 def _classifier(model: Tuned, after: str | None = None) -> dict[str, Any]:
     """Return a classifier's pipeline, or its steps after one of them, and its calibration."""
-    steps = [
-        (name, StoredTrees.of(step) if isinstance(step, HistGradientBoostingClassifier) else step)
-        for name, step in model.pipeline.steps
-    ]
+    steps = [(name, _stored(step)) for name, step in model.pipeline.steps]
     first = 0 if after is None else 1 + [name for name, _ in steps].index(after)
     return {"pipeline": Pipeline(steps[first:]), "calibration": vars(model.calibration)}
+
+
+def _stored(step: Any) -> Any:
+    """Return a step as it is passed on: in arrays, of which skops would write objects one by one."""
+    if isinstance(step, HistGradientBoostingClassifier):
+        return StoredTrees.of(step)
+    if isinstance(step, SimpleImputer):
+        # A constant is kept as an object for each column.
+        step.statistics_ = step.statistics_.astype(np.float64)
+    return step
 
 
 def data_digest(blocks: Mapping[str, Predictors], classes: pd.Series) -> str:
