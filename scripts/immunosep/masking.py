@@ -56,9 +56,9 @@ def is_hidden(var: pd.DataFrame, layer: str, hidden: Mapping[str, Any]) -> npt.N
     split = _parts if only_whole or layer == "metabolome" else _runs
     chosen = np.zeros(len(var), dtype=bool)
     for names in _names(var):
-        chosen |= [not words.isdisjoint(split(name)) for name in names]
+        chosen |= np.array([not words.isdisjoint(split(name)) for name in names], dtype=bool)
         if not only_whole:
-            chosen |= [any(term in name for term in hidden["terms"]) for name in map(bare, names)]
+            chosen |= np.array([any(term in name for term in hidden["terms"]) for name in map(bare, names)], dtype=bool)
     if not only_whole:
         for kind in ("super_pathway", "class"):
             if kind in var:

@@ -278,3 +278,8 @@ def test_factors_and_components_copes_with_what_is_masked_and_does_not_draw_it(t
     assert np.isfinite(views["rna"]).all()
     table = tabulate_pca(data, None, None, layer="rna", label_columns=[], seed=1, max_features=10, min_group=1)
     assert table.empty or table["features"].max() <= 2
+
+
+def test_a_table_without_features_hides_none():
+    for name in ("rna", "proteome"):
+        assert is_hidden(pd.DataFrame(index=pd.Index([], dtype=str)), name, HIDDEN).tolist() == []
