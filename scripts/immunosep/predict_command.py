@@ -1,6 +1,7 @@
 """`immunosep predict`: probabilities of a frozen model for new samples."""
 
 import argparse
+import gc
 import logging
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def _predict(options: argparse.Namespace) -> int:
     for target in (options.out, options.checks):
         if target and Path(target).exists():
             raise InputError(f"{target}: exists already; nothing is overwritten.")
+    # A command of seconds: what it makes lives to its end.
+    gc.disable()
     from immunosep.biomarkers.apply import apply_model, load_model
     from immunosep.io import read_table, write_table
 

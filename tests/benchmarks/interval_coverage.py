@@ -10,7 +10,12 @@ trial's participants alone. The truth is what these same models reach among the 
 stands how often the interval holds the mean of that truth over all trials: what the procedure reaches at this size in
 any trial. An interval over participants knows nothing of other training sets, so that this may be less.
 
-It ends with 1 where a coverage of the truth lies outside 90 to 98 %.
+It ends with 1 where the coverage of the truth lies outside 90 to 98 % over all, or that of one model under 86 %.
+
+Measured over 100 trials of 140, one repeat of five folds: 90.2 % over all tasks and models; clinical 91 and 92 %, late
+fusion 92 and 90, clinical plus omics 92 and 90, proteome 95 and 86, rna 88 and 86 (endotype and response; a coverage of
+100 trials has an error of 3). What is lacking is the centre and not the width: the AUROC over all folds together lies
+0.01 to 0.02 below that of the same models among others, because the scores of different folds do not compare fully.
 """
 
 import argparse

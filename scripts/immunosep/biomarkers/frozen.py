@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -45,7 +46,7 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
         pipeline = Pipeline([("prepare", preparation), *model.pipeline.steps[1:]])
         training = blocks[name].rows(model.inner.index)
         content["blocks"][name] = {
-            "features": blocks[name].features[needed],
+            "features": _names(blocks[name], needed),
             "takes": "values" if isinstance(preparation, MeasuredValues) else "counts",
             "pipeline": pipeline,
             "cloud": cloud(pipeline, training.values[:, needed]),
@@ -68,7 +69,7 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
         mofa.views = np.asarray(mofa.views, dtype=str)
         reduced = {name: fitted.reduced() for name, fitted in models.factors.preparations.items()}
         content["mofa"] = {
-            "features": {name: blocks[name].features[needed] for name, (needed, _) in reduced.items()},
+            "features": {name: _names(blocks[name], needed) for name, (needed, _) in reduced.items()},
             "preparations": {name: preparation for name, (_, preparation) in reduced.items()},
             "transformer": mofa,
             **_classifier(models.joint),
@@ -81,6 +82,11 @@ def _classifier(model: Tuned, after: str | None = None) -> dict[str, Any]:
     steps = [(name, _stored(step)) for name, step in model.pipeline.steps]
     first = 0 if after is None else 1 + [name for name, _ in steps].index(after)
     return {"pipeline": Pipeline(steps[first:]), "calibration": vars(model.calibration)}
+
+
+def _names(block: Predictors, needed: NDArray[np.intp]) -> NDArray[np.str_]:
+    """Return the names of columns; where all are needed the array itself, which skops writes and reads once."""
+    return block.features if needed.size == block.features.size else block.features[needed]
 
 
 def _stored(step: Any) -> Any:
