@@ -41,8 +41,17 @@ def _predict(options: argparse.Namespace) -> int:
     for target in (options.out, options.checks):
         if target and Path(target).exists():
             raise InputError(f"{target}: exists already; nothing is overwritten.")
-    # A command of seconds: what it makes lives to its end.
+    enabled = gc.isenabled()
+    # A command of seconds: what it makes lives to its end, and looking for garbage would be a tenth of it.
     gc.disable()
+    try:
+        return _apply(options)
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _apply(options: argparse.Namespace) -> int:
     from immunosep.biomarkers.apply import apply_model, load_model
     from immunosep.io import read_table, write_table
 

@@ -1,11 +1,13 @@
 """A frozen model on new samples: as in training, alone as in company, and refused where it would guess."""
 
+import os
 import zipfile
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 
 from immunosep import cli
 from immunosep.biomarkers.apply import (
@@ -230,6 +232,12 @@ def test_what_is_no_model_is_said_plainly(tmp_path):
     write_model(few, tmp_path / "empty.skops")
     with pytest.raises(InputError, match="holds no model: has 3 participants"):
         load_model(tmp_path / "empty.skops")
+    # What would be called when the model is applied is none of its parts.
+    write_model(
+        {"format": FORMAT, "status": "fitted", "models": FunctionTransformer(os.getcwd)}, tmp_path / "bad.skops"
+    )
+    with pytest.raises(InputError, match=r"no model of this version is made of, and is not opened\. .*getcwd"):
+        load_model(tmp_path / "bad.skops")
     write_model({"format": "1", "status": "fitted"}, tmp_path / "old.skops")
     with pytest.raises(InputError, match="laid out as format 1, and this version reads"):
         load_model(tmp_path / "old.skops")

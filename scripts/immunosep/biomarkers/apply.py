@@ -41,7 +41,14 @@ COLUMNS = ["observation", "feature_set", "class", "model", "probability"]
 CHECKS = ["observation", "feature_set", "class", "block", "overlap", "distance", "verdict"]
 FUSIONS = {"fusion": "late_fusion", "clinical_omics": "clinical_omics"}
 """Late fusions: attribute of the fitted models and key of a frozen one, name of the model."""
-TRUSTED = ("immunosep.", "numpy.", "sklearn.")
+TRUSTED = (
+    *("immunosep.biomarkers.estimators.SelectWithGaps", "immunosep.biomarkers.estimators.TopVariance"),
+    *(f"immunosep.biomarkers.preparation.{name}" for name in ("LogCpm", "LogRatios", "MeasuredValues")),
+    *("immunosep.biomarkers.trees.StoredTrees", "immunosep.integration.mofa.MofaFit"),
+    *("immunosep.integration.transformer.MofaFactors", "numpy.dtype"),
+    "sklearn.feature_selection._univariate_selection.f_classif",
+)
+"""What a frozen model is made of beside what skops trusts by itself; a file with anything else is not opened."""
 
 
 class WithGaps(TransformerMixin, BaseEstimator):
@@ -86,15 +93,14 @@ def load_model(path: PathLike) -> dict[str, Any]:
         task was not run.
     """
     import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        found = skops.io.get_untrusted_types(file=path)
-        foreign = [name for name in found if not name.startswith(TRUSTED)]
-        if foreign:
-            raise InputError(f"{path}: holds objects of foreign kinds ({', '.join(foreign[:3])}) and is not opened.")
-        content: dict[str, Any] = skops.io.load(path, trusted=found)
-    except InputError:
-        raise
+        content: dict[str, Any] = skops.io.load(path, trusted=list(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise InputError(
+            f"{path}: holds objects that no model of this version is made of, and is not opened. {error}"
+        ) from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except Exception as error:
