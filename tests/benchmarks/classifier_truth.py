@@ -17,7 +17,7 @@ plus omics 0.960, early fusion 0.959, proteome 0.957, missingness 0.50. Calibrat
 on the genera of nares 1.20. A repeat took 193 to 209 s of processor time and 2.2 GB: 17 minutes for ten, two at once.
 
 On its SOFA response, two repeats: planted 0.787; late fusion, clinical plus omics, rna and mofa 0.777, proteome 0.769,
-early fusion 0.762, clinical 0.637, missingness 0.42; slopes 0.80 to 1.17, late fusion 0.94.
+early fusion 0.762, clinical 0.637, missingness 0.42; slopes 0.796 to 1.17, late fusion 0.94.
 """
 
 import argparse
