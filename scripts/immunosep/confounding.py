@@ -5,6 +5,7 @@ check before a run, and costs one pass over the libraries per pair of columns.
 """
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -131,13 +132,14 @@ def tabulate_confounding(libraries: Iterable[Library], labels: Labels, *, thresh
 
 def _units(libraries: Iterable[Library], factor: str) -> tuple[list[tuple[str, Library]], list[tuple[str, str]]]:
     """One library of each participant and level of a factor; and (level, visit day) of each library and level."""
+    level_of = operator.attrgetter(factor) if factor != "run" else None
     people: dict[tuple[str, str], Library] = {}
     visits = []
     for lib in libraries:
-        levels = {f.run for f in lib.files if f.run} if factor == "run" else {getattr(lib, factor)} - {""}
-        for level in levels:
-            people.setdefault((level, lib.participant), lib)
-            visits.append((level, str(lib.visit_day)))
+        for level in (level_of(lib),) if level_of else {f.run for f in lib.files}:
+            if level:
+                people.setdefault((level, lib.participant), lib)
+                visits.append((level, str(lib.visit_day)))
     return [(level, lib) for (level, _), lib in people.items()], visits
 
 

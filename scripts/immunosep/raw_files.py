@@ -212,18 +212,25 @@ def _plain(path: str) -> str:
     return posixpath.normpath(path) if "//" in path or "./" in path else path
 
 
+def _base(path: str) -> str:
+    return path[path.rfind("/") + 1 :]
+
+
 def _name_flaw(row: Row, known: set[str]) -> tuple[str, str, str]:
     """Column, problem and code of what the names of a row's files give away."""
-    own = {row["sample_code"], row["participant_code"]}
-    names = {column: posixpath.basename(row[column]) for column in READS}
-    for column, name in names.items():
-        # Controls belong to nobody; the run before may be part of their names.
-        others = (codes_in(name) & known) - own if row["sample_type"] == "sample" else set()
-        if others:
-            return column, f"the name holds the code {min(others)}, which is not this row's", "file_of_other"
-    if _are_usual_mates(row["fastq_1"], row["fastq_2"]):
+    usual = _are_usual_mates(row["fastq_1"], row["fastq_2"])
+    # Controls belong to nobody; the run before may be part of their names.
+    if row["sample_type"] == "sample":
+        own = (row["sample_code"], row["participant_code"])
+        # Of usual mates the second name holds what the first does.
+        for column in READS[: 1 if usual else 2]:
+            others = [code for code in _CODE.findall(_base(row[column])) if code not in own and code in known]
+            if others:
+                return column, f"the name holds the code {min(others)}, which is not this row's", "file_of_other"
+    if usual:
         return "", "", ""
     first, second = _ends(row)
+    names = {column: _base(row[column]) for column in READS}
     if first and first == second:
         return "fastq_2", f"both names say R{first}", "mates_names"
     if first and second and _MATE.sub("", names["fastq_1"]) != _MATE.sub("", names["fastq_2"]):

@@ -8,10 +8,12 @@ size, without entities: a hostile file gives a message. Format: ECMA-376, part 1
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
+
+from immunosep.xlsx.plain import split_texts
 
 _BLOCK = 1 << 18
 # Decompressed size of one part; a manifest of 20,000 rows has about 25 MB.
@@ -184,8 +186,11 @@ def _shared_strings(archive: zipfile.ZipFile, part: str) -> list[str]:
     parser = new_parser()
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.characters
-    for block in blocks(archive, part):
-        parser.Parse(block)
+    for piece in split_texts(blocks(archive, part)):
+        if isinstance(piece, list):
+            reader.keep(piece)
+        else:
+            parser.Parse(piece)
     parser.Parse(b"", True)
     return reader.strings
 
@@ -216,11 +221,15 @@ class _StringReader:
         self._collecting = False
         name = local_name(name) if ":" in name else name
         if name == "si":
-            if len(self.strings) > MOST_ITEMS:
-                raise BrokenWorkbook("workbook cannot be read: it holds too many texts")
-            self.strings.append(unescape(self._text))
+            self.keep((self._text,))
         elif name == "rPh":
             self._guide = False
+
+    def keep(self, texts: Collection[str]) -> None:
+        """Add texts to the table."""
+        if len(self.strings) + len(texts) > MOST_ITEMS:
+            raise BrokenWorkbook("workbook cannot be read: it holds too many texts")
+        self.strings += map(unescape, texts)
 
 
 def unescape(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from immunosep.sheet import Typed, column_number
+from immunosep.xlsx.plain import PlainRow, split_rows
 from immunosep.xlsx.workbook import Book, BrokenWorkbook, Place, blocks, local_name, new_parser, unescape
 
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
@@ -36,8 +37,11 @@ class Worksheet:
         parser = new_parser()
         parser.StartElementHandler, parser.EndElementHandler = cells.start, cells.end
         parser.CharacterDataHandler = cells.characters
-        for block in blocks(self._book.archive, self._part):
-            parser.Parse(block)
+        for piece in split_rows(blocks(self._book.archive, self._part)):
+            if isinstance(piece, PlainRow):
+                cells.read(piece)
+            else:
+                parser.Parse(piece)
             yield from cells.rows
             cells.rows.clear()
         parser.Parse(b"", True)
@@ -55,25 +59,47 @@ class Worksheet:
             self.hidden_columns.extend(range(first - 1, min(last, _LAST_COLUMN)))
 
 
+class _Positions(dict[str, int]):
+    """Position of the column by its letters, each worked out once."""
+
+    def __missing__(self, letters: str) -> int:
+        position = self[letters] = _checked(column_number(letters), _LAST_COLUMN)
+        return position
+
+
 class _CellReader:
     """Turn the elements of a worksheet into rows; called for each of them, a million times, so it does little."""
 
     __slots__ = (
-        "_book", "_cells", "_collecting", "_formula", "_guide", "_kind", "_letters", "_line", "_note", "_position",
+        "_book", "_cells", "_collecting", "_formula", "_guide", "_kind", "_line", "_note", "_position", "_positions",
         "_style", "_text", "_typed", "rows",
     )  # fmt: skip
 
     def __init__(self, book: Book, note: Callable[[str, int, dict[str, str]], None]) -> None:
         self._book, self._note = book, note
         self.rows: list[Row] = []
-        # Positions of columns, each worked out once.
-        self._letters: dict[str, int] = {}
+        self._positions = _Positions()
         self._line, self._position = 0, -1
         self._collecting = self._guide = False
         self._cells: dict[int, str] = {}
         self._typed: dict[int, Typed] = {}
         self._kind = self._style = self._text = ""
         self._formula: str | None = None
+
+    def read(self, row: PlainRow) -> None:
+        """Take a row that needs no parser."""
+        self._start_row(row.line)
+        strings, position_of = self._book.strings, self._positions
+        self._cells = {position_of[letters]: text for letters, at in row.shared if (text := strings[int(at)])}
+        for letters, self._style, kind, value, inline in row.cells:
+            self._position, self._kind, self._text = position_of[letters], kind or "n", value or inline
+            self._formula = None
+            self._end_cell()
+        self.rows.append((self._line, self._cells, self._typed))
+
+    def _start_row(self, line: int) -> None:
+        self._line = _checked(line, _LAST_ROW + 1)
+        self._position, self._cells, self._typed = -1, {}, {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c":
@@ -89,9 +115,7 @@ class _CellReader:
         if reference is None:
             self._position += 1
         else:
-            letters = reference.rstrip("0123456789")
-            position = self._letters.get(letters)
-            self._position = self._place(letters) if position is None else position
+            self._position = self._positions[reference.rstrip("0123456789")]
         self._kind, self._style = told("t", "n"), told("s", "")
         self._text, self._formula, self._guide = "", None, False
 
@@ -101,8 +125,7 @@ class _CellReader:
         elif name in ("v", "t"):
             self._collecting = not self._guide
         elif name == "row":
-            self._line = _checked(int(attributes.get("r", self._line + 1)), _LAST_ROW + 1)
-            self._position, self._cells, self._typed = -1, {}, {}
+            self._start_row(int(attributes.get("r", self._line + 1)))
             if "hidden" in attributes:
                 self._note(name, self._line, attributes)
         elif name == "f":
@@ -111,10 +134,6 @@ class _CellReader:
             self._guide = True  # Phonetic guides follow the text and are no part of it.
         elif name != "is":
             self._note(name, self._line, attributes)
-
-    def _place(self, letters: str) -> int:
-        position = self._letters[letters] = _checked(column_number(letters), _LAST_COLUMN)
-        return position
 
     def characters(self, data: str) -> None:
         if self._collecting:
@@ -127,16 +146,19 @@ class _CellReader:
         if name not in _NAMES:
             name = local_name(name)
         if name == "c":
-            if self._kind == "s" and self._text and self._formula is None:
-                # What most cells are: a text of the workbook's table of texts.
-                if text := self._book.strings[int(self._text)]:
-                    self._cells[self._position] = text
-            elif self._text or self._formula:
-                self._keep()
+            self._end_cell()
         elif name == "row":
             self.rows.append((self._line, self._cells, self._typed))
         elif name == "f":
             self._formula, self._text = self._text, ""
+
+    def _end_cell(self) -> None:
+        if self._kind == "s" and self._text and self._formula is None:
+            # What most cells are: a text of the workbook's table of texts.
+            if text := self._book.strings[int(self._text)]:
+                self._cells[self._position] = text
+        elif self._text or self._formula:
+            self._keep()
 
     def _keep(self) -> None:
         """Keep a cell: its text, and what it is where it is not text."""
