@@ -37,8 +37,8 @@ class Table:
     rows, lines
         One dict per row, every column of the schema present; and the lines of the file.
     bad
-        (row index, column) of the cells that already have a finding; rules across cells leave these rows out, so that
-        one mistake gives one message.
+        Row index to the columns whose cell already has a finding; rules across cells leave these rows out, so that one
+        mistake gives one message.
     absent
         Columns of the schema that the file lacks.
     findings
@@ -52,7 +52,7 @@ class Table:
     file: str
     rows: list[Row] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    bad: set[tuple[int, str]] = field(default_factory=set)
+    bad: dict[int, set[str]] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     header_line: int = 1
@@ -75,13 +75,18 @@ class Table:
 
     def good(self, index: int, *columns: str) -> bool:
         """Whether none of these cells has a finding."""
-        return not self.bad or not any((index, column) in self.bad for column in columns)
+        bad = self.bad.get(index)
+        return bad is None or bad.isdisjoint(columns)
+
+    def mark(self, index: int, *columns: str) -> None:
+        """Note that these cells have a finding."""
+        self.bad.setdefault(index, set()).update(columns)
 
     def add(self, code: str, index: int, column: str, problem: str = "", **more: Any) -> None:
         """Note a finding on one cell and mark the cell as bad."""
         value = self.rows[index].get(column, "")
         self.findings.append(finding(code, self.file, self.lines[index], column, value, problem, **more))
-        self.bad.add((index, column))
+        self.mark(index, column)
 
     def need(self, index: int, column: str, user: str) -> None:
         """Note an empty cell that `user` cannot do without; where the whole column is absent, that, once."""
@@ -92,7 +97,8 @@ class Table:
             return
         problem = f"column is missing ({user} needs it)"
         self.findings.append(finding("missing_column", self.file, self.header_line, column, problem=problem))
-        self.bad.update((row, column) for row in range(len(self.rows)))
+        for row in range(len(self.rows)):
+            self.mark(row, column)
 
 
 @functools.cache
@@ -160,7 +166,8 @@ def check_table(sheet: Sheet, schema_name: str) -> Table:
             _check_column(table, f, values.get(f["name"], set()))
         elif f.get("required"):
             # The missing column is told once; nothing that rests on it is judged.
-            table.bad.update((index, f["name"]) for index in range(len(table.rows)))
+            for index in range(len(table.rows)):
+                table.mark(index, f["name"])
     if "primaryKey" in schema:
         _check_key(table, schema["primaryKey"])
     return table
@@ -224,7 +231,7 @@ def _note_repeated_header(table: Table, sheet: Sheet, names: Iterable[str]) -> N
     for index, cells in enumerate(sheet.rows):
         if cells == sheet.header:
             table.findings.append(finding("header_repeated", table.file, sheet.lines[index]))
-            table.bad.update((index, name) for name in names)
+            table.mark(index, *names)
 
 
 def _note_ragged(table: Table, sheet: Sheet, index: int, names: Iterable[str]) -> None:
@@ -234,7 +241,7 @@ def _note_ragged(table: Table, sheet: Sheet, index: int, names: Iterable[str]) -
         problem += "; a decimal comma, or a comma inside a value, splits a cell in two"
     table.findings.append(finding("ragged_row", table.file, sheet.lines[index], problem=problem))
     # The cells may stand in wrong columns: nothing more is said about them.
-    table.bad.update((index, name) for name in names)
+    table.mark(index, *names)
 
 
 def _check_types(table: Table, sheet: Sheet, positions: dict[str, int], fields: Iterable[dict[str, Any]]) -> None:
@@ -256,7 +263,7 @@ def _check_types(table: Table, sheet: Sheet, positions: dict[str, int], fields: 
         line = table.header_line if index < 0 else table.lines[index]
         _note_flaw(table, flaw, line, name, value)
         if index >= 0 and CODES[flaw.code].severity == "error":
-            table.bad.add((index, name))
+            table.mark(index, name)
 
 
 def _note_flaw(table: Table, flaw: Flaw, line: int, column: str, value: str) -> None:
@@ -272,10 +279,10 @@ def _check_column(table: Table, spec: dict[str, Any], values: Collection[str]) -
         return
     for index, row in enumerate(table.rows):
         flaw = flawed.get(row[name])
-        if flaw is None or (index, name) in table.bad:
+        if flaw is None or not table.good(index, name):
             continue
         _note_flaw(table, flaw, table.lines[index], name, row[name])
-        table.bad.add((index, name))
+        table.mark(index, name)
 
 
 def _check_key(table: Table, key: list[str]) -> None:

@@ -83,7 +83,7 @@ def _tell_country(table: Table, index: int, expected: str, countries: Mapping[st
     shown = mask(value) if is_words(value) and value not in countries.values() else value
     problem, line = f"site {row['site']} is in {expected}", table.lines[index]
     table.findings.append(finding("country_mismatch", table.file, line, "country", shown, problem, suggestion=expected))
-    table.bad.add((index, "country"))
+    table.mark(index, "country")
 
 
 def _check_course(table: Table, index: int) -> None:

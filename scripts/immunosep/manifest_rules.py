@@ -137,7 +137,8 @@ def _check_libraries(table: Table, rows: Iterable[int]) -> dict[str, list[int]]:
             if len(values) > 1 and column not in LANE_COLUMNS and all(table.good(i, column) for i in members):
                 problem = f"rows of {name} differ in {column} ({lines_of(table, members)})"
                 add_across(table, "lanes_disagree", members, column, " / ".join(sorted(values)), problem)
-                table.bad.update((index, column) for index in members)
+                for index in members:
+                    table.mark(index, column)
         if len({bool(row["fastq_2"]) for row in inside}) > 1:
             problem = f"some rows of {name} have one mate and some have two ({lines_of(table, members)})"
             add_across(table, "lanes_disagree", members, "fastq_2", "", problem)

@@ -139,7 +139,7 @@ def _check_data(table: Table, index: int, row: Row, assay: Mapping[str, Any]) ->
             problem = f"looks like {risk}"
             line = table.lines[index]
             table.findings.append(finding("personal_value", table.file, line, "table_id", mask(inside), problem))
-            table.bad.add((index, "table_id"))
+            table.mark(index, "table_id")
 
 
 def _check_files(table: Table, index: int, row: Row, assay: Mapping[str, Any], folder: DataFolder | None) -> None:

@@ -196,6 +196,8 @@ def main():
     parser.add_argument("--parse", action="store_true", help="also measure Snakemake's start")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(ROOT / "scripts")
+    # As for anyone who has started the command once: modules are compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     good = True
     with tempfile.TemporaryDirectory() as temporary:
         for count in options.rows:
