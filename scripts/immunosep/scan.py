@@ -19,7 +19,7 @@ from immunosep.errors import InputError
 from immunosep.findings import mask
 from immunosep.leak_patterns import find_addresses, general_patterns, machine_names, words_pattern
 from immunosep.sheet import read_sheet
-from immunosep.unpack import Part, parts
+from immunosep.unpack import TIME_STAMP, Part, parts
 
 _DIGITS: Final = re.compile(rb"(?<![0-9])[0-9]{9,}")
 # A number of a table or of JSON that may be a code whose leading zeros were lost.
@@ -154,7 +154,7 @@ class Scanner:
         """Yield the leaks in a piece of a file."""
         if part.problem:
             if self.watch.general:
-                kind = "date" if "time stamp" in part.problem else "unreadable"
+                kind = "date" if part.problem == TIME_STAMP else "unreadable"
                 yield Leak(masked_place(part.place, self._known), 0, kind, part.problem)
             return
         yield from self._codes(part)

@@ -10,6 +10,7 @@ from immunosep.person import Person, edited
 from immunosep.scan import Scanner, files_below, scan_file
 from immunosep.surrogates import PROJECT_ROOT
 from immunosep.tombstones import withdrawals
+from immunosep.unpack import TIME_STAMP, parts
 
 MANAGED: Final = ("results", "logs", "benchmarks", ".snakemake")
 # Environments of the tools; no run writes into them.
@@ -104,6 +105,13 @@ def _holds(scanner: Scanner, path: Path, place: str) -> bool:
     return any(True for _ in scan_file(scanner, path, place))
 
 
+def _is_closed(path: Path) -> bool:
+    """Whether a file, or one packed in it, cannot be opened: broken, locked, or of a kind that is not read here."""
+    if path.is_symlink() or not path.is_file() or path.name.endswith(_READS):
+        return False
+    return any(part.problem and part.problem != TIME_STAMP for part in parts(path.read_bytes(), ""))
+
+
 class InputTraces(NamedTuple):
     """Where a participant is in the inputs.
 
@@ -116,14 +124,18 @@ class InputTraces(NamedTuple):
     other
         Files that hold them and must be edited or deleted by hand: of a kind that is not edited here, or elsewhere in
         the folder of the run.
+    closed
+        Files in which nothing was found and that could not be opened to the last layer, so that nobody can vouch for
+        them.
     """
 
     tables: dict[str, tuple[str, ...]]
     raw: list[str]
     other: list[str]
+    closed: list[str]
 
     def paths(self) -> list[str]:
-        """All of them."""
+        """All that hold the participant."""
         return [*self.tables, *self.raw, *self.other]
 
 
@@ -135,7 +147,7 @@ def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
     scanner, data_root = person.scanner(), Path(os.path.normpath(config["data_root"]))
     named = dict(person.tables or {})
     raw = {file for file in person.files if Path(file).is_file()}
-    found = InputTraces({}, sorted(raw), [])
+    found = InputTraces({}, sorted(raw), [], [])
     seen = set(raw)
     for path in [*_input_tables(config), *map(Path, named), *_below(data_root, config)]:
         place = str(path)
@@ -144,17 +156,31 @@ def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
         seen.add(place)
         if place not in named and any(True for _ in scanner.name(path.name)):
             found.raw.append(place)
-        elif edited(path, person, named.get(place, ()))[1]:
+        elif _loses_rows(path, person, named.get(place, ())):
             found.tables[place] = named.get(place, ())
         elif _holds(scanner, path, path.name):
             found.other.append(place)
+        elif _is_closed(path):
+            found.closed.append(place)
     searched = {Path(place).resolve() for place in seen}
     for path in _elsewhere(config):
         place = path.as_posix()
-        if path.resolve() not in searched and (any(True for _ in scanner.name(place)) or _holds(scanner, path, place)):
+        if path.resolve() in searched:
+            continue
+        if any(True for _ in scanner.name(place)) or _holds(scanner, path, place):
             found.other.append(place)
+        elif _is_closed(path):
+            found.closed.append(place)
     found.raw.sort()
     return found
+
+
+def _loses_rows(path: Path, person: Person, ids: tuple[str, ...]) -> bool:
+    """Whether a table can be edited and loses something by it."""
+    try:
+        return edited(path, person, ids)[1] > 0
+    except Exception:  # a broken file may raise anything in its reader; whether it holds somebody is seen in its bytes
+        return False
 
 
 def _input_tables(config: Mapping[str, Any]) -> Iterator[Path]:

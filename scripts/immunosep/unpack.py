@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, SupportsIndex
 
 MAX_DEPTH: Final = 8
+TIME_STAMP: Final = "carries a time stamp"
 DOS_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _CODE_DIGITS: Final = 9
 _SMALLEST_NUMBER: Final = 10**6  # smaller whole numbers are counts; leading zeros of a code are lost in numbers
@@ -153,7 +154,7 @@ def _refuse(data: bytes, place: str) -> _Opened:
 
 def _open_gzip(data: bytes, place: str) -> _Opened:
     if any(data[4:8]):
-        yield Part(place, b"", "carries a time stamp")
+        yield Part(place, b"", TIME_STAMP)
     yield _Inside(f"{place}!gz", gzip.decompress(data))
 
 
@@ -171,7 +172,7 @@ def _open_zip(data: bytes, place: str) -> _Opened:
             name = member.filename
             yield Part(f"{place}!names", name.encode())
             if member.date_time != DOS_EPOCH:
-                yield Part(f"{place}!{name}", b"", "carries a time stamp")
+                yield Part(f"{place}!{name}", b"", TIME_STAMP)
             if not member.is_dir():
                 yield _Inside(f"{place}!{name}", archive.read(member))
 
@@ -181,7 +182,7 @@ def _open_tar(data: bytes, place: str) -> _Opened:
         for member in archive:
             yield Part(f"{place}!names", member.name.encode())
             if member.mtime:
-                yield Part(f"{place}!{member.name}", b"", "carries a time stamp")
+                yield Part(f"{place}!{member.name}", b"", TIME_STAMP)
             content = archive.extractfile(member) if member.isfile() else None
             if content is not None:
                 yield _Inside(f"{place}!{member.name}", content.read())
@@ -194,7 +195,7 @@ def _open_png(data: bytes, place: str) -> _Opened:
         body = data[position + 8 : position + 8 + size]
         where = f"{place}!{kind.decode('latin-1')}"
         if kind == b"tIME":
-            yield Part(where, b"", "carries a time stamp")
+            yield Part(where, b"", TIME_STAMP)
         elif kind == b"zTXt":
             yield _Inside(where, zlib.decompress(body.partition(b"\x00")[2][1:]))
         elif kind == b"iTXt":

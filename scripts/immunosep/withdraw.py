@@ -122,7 +122,14 @@ def finish(config: Mapping[str, Any], *, edit_inputs: bool) -> dict[str, Any]:
         left += [str(path) for path in sorted(state.folds.glob("*")) if person.scanner().holds(path.read_bytes())]
         if left:
             raise InputError(_told("These files still hold the participant:", left, person))
-        pending = find_inputs(config, person).paths()
+        inputs = find_inputs(config, person)
+        if inputs.closed:
+            head = (
+                "These files could not be opened, so nobody can say whether they hold the participant; look yourself:"
+            )
+            logger.warning("%s", _listed(head, inputs.closed, person))
+        journal["not_opened"] = len(inputs.closed)
+        pending = inputs.paths()
         if pending:
             logger.warning("%s", _told("These files still hold the participant; edit or delete them:", pending, person))
             return _certify(state, journal, pending=len(pending))
@@ -225,11 +232,15 @@ def _delete(paths: list[str], person: Person) -> None:
 
 
 def _told(head: str, paths: list[str], person: Person) -> str:
+    again = "Mend the cause and go on: immunosep withdraw --resume --config my.yaml --yes"
+    return f"{_listed(head, paths, person)}\n{again}"
+
+
+def _listed(head: str, paths: list[str], person: Person) -> str:
     codes = {code.encode() for code in person.codes}
     lines = [f"  {masked_place(path, codes)}" for path in paths[:20]]
     more = f"\n  and {len(paths) - 20} more" if len(paths) > 20 else ""
-    again = "Mend the cause and go on: immunosep withdraw --resume --config my.yaml --yes"
-    return "\n".join((head, *lines)) + f"{more}\n{again}"
+    return "\n".join((head, *lines)) + more
 
 
 def _edit_inputs(config: Mapping[str, Any], state: Withdrawals, journal: dict[str, Any], person: Person) -> None:
@@ -282,6 +293,7 @@ def _certify(state: Withdrawals, journal: Mapping[str, Any], *, pending: int) ->
         "deleted": journal["deleted"],
         "inputs": journal["inputs"],
         "inputs_pending": pending,
+        "files_not_opened": journal.get("not_opened", 0),
         "folds_kept": sorted(path.stem for path in state.folds.glob("*.tsv")),
         "immunosep": program,
         "limits": _CANNOT,
@@ -312,4 +324,8 @@ def describe_plan(person: Person, traces: Traces, inputs: InputTraces, say: Call
     if inputs.other:
         say(f"Other files that hold the participant, to be edited or deleted by hand ({len(inputs.other)})")
         for path in inputs.other:
+            say(f"  {path}")
+    if inputs.closed:
+        say(f"Files that cannot be opened, and may hold the participant ({len(inputs.closed)})")
+        for path in inputs.closed:
             say(f"  {path}")

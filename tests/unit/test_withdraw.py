@@ -251,6 +251,21 @@ def test_copies_elsewhere_in_the_folder_keep_it_from_being_complete(trial, caplo
     assert scan_folder(Path(), PERSON) == []
 
 
+def test_what_cannot_be_opened_is_told_and_counted(trial, caplog):
+    closed = ["cohort/raw/old.h5ad", "notes/table.7z"]
+    for place, start in zip(closed, (b"\x89HDF\r\n\x1a\n broken", b"7z\xbc\xaf\x27\x1c"), strict=True):
+        Path(place).parent.mkdir(exist_ok=True)
+        Path(place).write_bytes(start)
+    planned = plan(trial.config, SITE, CODE)
+    assert planned[2].closed == closed
+    said = []
+    describe_plan(*planned, said.append)
+    assert said[-3:] == ["Files that cannot be opened, and may hold the participant (2)", *(f"  {p}" for p in closed)]
+    certificate = withdraw(trial.config)
+    assert (certificate["status"], certificate["files_not_opened"]) == ("complete", 2)
+    assert all(place in caplog.text for place in closed)
+
+
 def test_a_manifest_that_cannot_be_read_is_not_taken_for_empty(trial):
     Path("cohort/manifest.xlsx").write_bytes(b"PK\x03\x04 broken")
     trial.config["manifest"] = "cohort/manifest.xlsx"
@@ -269,6 +284,7 @@ def test_the_certificate_counts_and_names_nobody(trial):
     assert certificate["deleted"] == {"libraries": 2, "cohort": 10, "logs": 3, "records": 2}
     assert certificate["inputs"]["tables"] == 6  # manifest, participants, visits, classification, truth; and the NPX
     assert certificate["folds_kept"] == ["endotype"]
+    assert certificate["files_not_opened"] == 0
 
 
 def test_without_the_inputs_it_stays_unfinished(trial):
