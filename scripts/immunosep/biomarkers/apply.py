@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
@@ -174,31 +175,33 @@ def apply_model(
     robust standard deviations, and `used` or why not. A refused layer is left out of the joint models.
     """
     predictions, checks = [], []
-    for feature_set, classes in content["models"].items():
-        for name, model in classes.items():
-            blocks, told = _blocks(content, model, layers, clinical)
-            checks.append(told.assign(feature_set=feature_set, **{"class": name}))
-            table = _predict(model, feature_set, blocks, layers)
-            predictions.append(table.rename(columns={"participant": "observation"}).assign(**{"class": name}))
+    samples = _Samples(layers, clinical)
+    # The models hold what was valid when they were fitted, and here it is checked what is given to them.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for feature_set, classes in content["models"].items():
+            for name, model in classes.items():
+                blocks, told = _blocks(content, model, samples)
+                checks.append(told.assign(feature_set=feature_set, **{"class": name}))
+                table = _predict(model, feature_set, blocks, samples)
+                predictions.append(table.rename(columns={"participant": "observation"}).assign(**{"class": name}))
     joined = pd.concat(predictions, ignore_index=True)[COLUMNS]
     return joined.sort_values(COLUMNS[:4], ignore_index=True), pd.concat(checks, ignore_index=True)[CHECKS]
 
 
 def _blocks(
-    content: Mapping[str, Any],
-    model: Mapping[str, Any],
-    layers: Mapping[str, AnnData],
-    clinical: pd.DataFrame | None,
+    content: Mapping[str, Any], model: Mapping[str, Any], samples: "_Samples"
 ) -> tuple[dict[str, Predictors], pd.DataFrame]:
     """Return the usable rows of each block, and the checks of all."""
     blocks, checks = {}, []
     for name, fitted in model["blocks"].items():
         preparation = fitted["pipeline"]["prepare"]
-        block = _block(name, fitted["features"], preparation, layers, clinical)
+        block = samples.block(name, fitted["features"], preparation)
         if block is None:
             continue
         overlap = _overlap(fitted["pipeline"], block)
-        known = _known_reads(block, layers[name]) if isinstance(preparation, LogRatios) else np.ones(len(overlap))
+        known = (
+            _known_reads(block, samples.layers[name]) if isinstance(preparation, LogRatios) else np.ones(len(overlap))
+        )
         far = distances(_gap_tolerant(fitted["pipeline"]), block.values)
         far = (far - fitted["cloud"]["median"]) / fitted["cloud"]["spread"]
         verdict = np.select(
@@ -210,8 +213,8 @@ def _blocks(
             ],
             "used",
         )
-        if name in layers:
-            time = _wrong_time(content, layers[name])
+        if name in samples.layers:
+            time = _wrong_time(content, samples.layers[name])
             verdict = np.where(time != "", time, verdict)
         checks.append(
             pd.DataFrame(
@@ -269,23 +272,20 @@ def _wrong_time(content: Mapping[str, Any], data: AnnData) -> NDArray[np.str_]:
 
 
 def _predict(
-    model: Mapping[str, Any], feature_set: str, blocks: Mapping[str, Predictors], layers: Mapping[str, AnnData]
+    model: Mapping[str, Any], feature_set: str, blocks: Mapping[str, Predictors], samples: "_Samples"
 ) -> pd.DataFrame:
     """Predict with the models of each block, with those of all layers, and with MOFA."""
     everyone = sorted({name for block in blocks.values() for name in block.participants.tolist()})
-    fitted = {name: _tuned(own) for name, own in model["blocks"].items()}
-    heads = {name: _until(own.pipeline, "scale") for name, own in fitted.items() if name not in NOT_LAYERS}
-    single = Models(feature_set, fitted)
+    # Three models see a layer on its scale: its own, its trees, and early fusion.
+    heads = {name: _Shared(_until(_gap_tolerant(own["pipeline"]), "scale")) for name, own in model["blocks"].items()}
+    single = Models(feature_set, {name: _tuned(own, heads[name]) for name, own in model["blocks"].items()})
     for name in FUSIONS:
         if model[name]:
             setattr(single, name, stored_fusion(model[name]))
-    single.boosted = {
-        name: _tuned(own, fitted[name].pipeline if name in fitted else None)
-        for name, own in model["boosted"].items()
-        if name != "mofa"
-    }
+    single.boosted = {name: _tuned(own, heads.get(name)) for name, own in model["boosted"].items() if name != "mofa"}
     if model["early"]:
-        single.early = Early(heads, _tuned(model["early"]))
+        layers = {name: head for name, head in heads.items() if name not in NOT_LAYERS}
+        single.early = Early(layers, _tuned(model["early"]))
     absent = {name: _no_rows(name, own["features"]) for name, own in model["blocks"].items() if name not in blocks}
     tables = [predict(single, {**blocks, **absent}, everyone)]
     if model["mofa"]:
@@ -294,7 +294,7 @@ def _predict(
         # A layer that its own check refused does not come in by the factors either.
         given = {}
         for name, features in joint["features"].items():
-            block = _block(name, features, joint["preparations"][name], layers, None)
+            block = samples.block(name, features, joint["preparations"][name])
             allowed = blocks[name].participants if name in blocks else np.empty(0, dtype=str)
             given[name] = block.rows(allowed.tolist()) if block is not None else _no_rows(name, features)
         empty = Predictors("mofa", np.empty((0, 0)), *(np.empty(0, dtype=str),) * 3, np.empty(0, dtype=bool))
@@ -319,14 +319,36 @@ def joined_features(blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _tuned(stored: Mapping[str, Any], before: Pipeline | None = None) -> Tuned:
-    """Return a classifier as it was fitted; `before` is the pipeline of the block whose scale it takes."""
-    pipeline = stored["pipeline"]
-    if before is not None:
-        pipeline = Pipeline([*_until(before, "scale").steps, *pipeline.steps])
-    elif "prepare" in pipeline.named_steps:
-        pipeline = _gap_tolerant(pipeline)
-    return Tuned(pipeline, Calibrated(**stored["calibration"]), pd.Series(dtype=float), float("nan"), {})
+class _Shared(TransformerMixin, BaseEstimator):
+    """Fitted first steps of several models; what they make of the same rows is made once.
+
+    Parameters
+    ----------
+    steps
+        Fitted.
+    """
+
+    def __init__(self, steps: Pipeline) -> None:
+        self.steps = steps
+        self._last: tuple[Any, Any] = (None, None)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.steps[name]
+
+    def transform(self, X: NDArray) -> NDArray[np.float64]:
+        """Return the rows on the last step's scale."""
+        if self._last[0] is not X:
+            self._last = X, self.steps.transform(X)
+        return self._last[1]
+
+
+def _tuned(stored: Mapping[str, Any], head: _Shared | None = None) -> Tuned:
+    """Return a classifier as it was fitted; `head` are the steps up to the scale of the block that it sees."""
+    steps = stored["pipeline"].steps
+    if head is not None:
+        names = [name for name, _ in steps]
+        steps = [("head", head), *steps[names.index("scale") + 1 if "scale" in names else 0 :]]
+    return Tuned(Pipeline(steps), Calibrated(**stored["calibration"]), pd.Series(dtype=float), float("nan"), {})
 
 
 def _until(pipeline: Pipeline, step: str) -> Pipeline:
@@ -342,23 +364,35 @@ def _gaps(preparation: Preparation) -> "Preparation | WithGaps":
     return preparation if isinstance(preparation, MeasuredValues) else WithGaps(preparation)
 
 
-def _block(
-    name: str,
-    features: Sequence[str],
-    preparation: Preparation,
-    layers: Mapping[str, AnnData],
-    clinical: pd.DataFrame | None,
-) -> Predictors | None:
-    """Return the model's features of a block in their order, NaN where not measured; None without the block."""
-    if name == "clinical":
-        if clinical is None:
+class _Samples:
+    """New samples, and their values by the features of a model: many of its models take the same."""
+
+    def __init__(self, layers: Mapping[str, AnnData], clinical: pd.DataFrame | None) -> None:
+        self.layers = layers
+        self.clinical = clinical
+        # The features are kept beside, so that no other array can have their identity.
+        self._blocks: dict[tuple[str, int, bool], tuple[Any, Predictors]] = {}
+
+    def block(self, name: str, features: NDArray[np.str_], preparation: Preparation) -> Predictors | None:
+        """Return the model's features of a block in their order, NaN where not measured; None without the block."""
+        if name not in self.layers and (name != "clinical" or self.clinical is None):
             return None
-        values = np.column_stack([_clinical_value(clinical, feature) for feature in features])
-        observations = clinical.index.to_numpy().astype(str)
-    else:
-        if name not in layers:
-            return None
-        data = layers[name]
+        key = name, id(features), isinstance(preparation, (LogCpm, LogRatios))
+        if key not in self._blocks:
+            values, rows = self._clinical(features) if name == "clinical" else self._layer(name, features, preparation)
+            names, nothing = np.asarray(features, dtype=str), np.zeros(len(features), dtype=bool)
+            self._blocks[key] = features, Predictors(name, values.astype(float), rows, rows, names, nothing)
+        return self._blocks[key][1]
+
+    def _clinical(self, features: NDArray[np.str_]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+        assert self.clinical is not None
+        values = np.column_stack([_clinical_value(self.clinical, feature) for feature in features])
+        return values, self.clinical.index.to_numpy().astype(str)
+
+    def _layer(
+        self, name: str, features: NDArray[np.str_], preparation: Preparation
+    ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+        data = self.layers[name]
         counted = isinstance(preparation, (LogCpm, LogRatios))
         if counted and "counts" not in data.layers:
             raise InputError(f"{name}: the model takes counts, and the sample file has no layer `counts`.")
@@ -367,10 +401,7 @@ def _block(
         place = data.var_names.get_indexer(np.asarray(features, dtype=object))
         # A genus that a table of genera does not list was not found; any other feature was not measured.
         absent = 0.0 if isinstance(preparation, LogRatios) else np.nan
-        values = np.where(place >= 0, matrix[:, np.maximum(place, 0)], absent)
-        observations = data.obs_names.to_numpy().astype(str)
-    nothing = np.zeros(len(features), dtype=bool)
-    return Predictors(name, values.astype(float), observations, observations, np.asarray(features, dtype=str), nothing)
+        return np.where(place >= 0, matrix[:, np.maximum(place, 0)], absent), data.obs_names.to_numpy().astype(str)
 
 
 def _no_rows(name: str, features: Sequence[str]) -> Predictors:

@@ -65,8 +65,8 @@ def frozen_content(models: Models, blocks: Mapping[str, Predictors]) -> dict[str
     if models.joint is not None and models.factors is not None:
         mofa = models.factors.mofa
         mofa.fit_.factors = np.empty((0, mofa.fit_.n_factors))
-        # As an array and not a list, of which skops would write every element as an object: seconds to read.
-        mofa.views = np.asarray(mofa.views, dtype=str)
+        # The view of each column is asked for when it is fitted and never again; it would be half of the file.
+        mofa.views = None
         reduced = {name: fitted.reduced() for name, fitted in models.factors.preparations.items()}
         content["mofa"] = {
             "features": {name: _names(blocks[name], needed) for name, (needed, _) in reduced.items()},

@@ -133,11 +133,12 @@ def to_observations(data: AnnData, modality: str, source: str) -> AnnData:
     if given:
         obs["library"] = data.obs_names.astype(str)
         obs = obs.drop(columns="observation")
-    result = data.copy()
-    result.obs = obs
-    result.obs_names = names.to_numpy()
+    order = np.argsort(names.to_numpy(), kind="stable")
+    result = data[order].copy()
+    result.obs = obs.iloc[order]
+    result.obs_names = names.to_numpy()[order]
     result.obs.index.name = None
-    return result[np.argsort(result.obs_names.to_numpy(), kind="stable")].copy()
+    return result
 
 
 def assemble(modalities: Mapping[str, AnnData], labels: pd.DataFrame | None = None) -> mudata.MuData:
