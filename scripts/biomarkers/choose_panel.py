@@ -16,9 +16,12 @@ if __name__ == "__main__":
                 snakemake.input.classification or None,
             ),
             choices=Choices(**snakemake.params.choices),
+            epoch=snakemake.params.epoch,
+            shuffled=snakemake.params.shuffled,
             predictions=list(snakemake.input.predictions),
             chosen=list(snakemake.input.chosen),
             panel_path=snakemake.output.panel,
             summary_path=snakemake.output.summary,
             performance_path=snakemake.output.performance,
+            model_path=snakemake.output.model,
         )

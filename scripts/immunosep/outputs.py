@@ -130,6 +130,7 @@ OUTPUTS: Final = (
     Output("biomarkers/<task>/panel.tsv", "cohort", "share", "one row per marker"),
     Output("biomarkers/<task>/panel_summary.tsv", "cohort", "share", "one row per feature set and class"),
     Output("biomarkers/<task>/panel_performance.tsv", "cohort", "aggregate", "of classes that are large enough"),
+    Output("biomarkers/<task>/panel.skops", "cohort", "keep", "the two tables of the panel say what is in it"),
     Output("biomarkers/<task>/panels/", "cohort", "keep", "one row per participant"),
     # the trial's own statistics, role unblinded
     Output("trial/effects.tsv", "cohort", "aggregate", "comparisons whose every count is large enough"),

@@ -61,7 +61,7 @@ def layers() -> tuple[matrices.Layer, ...]:
     )
 
 
-def one_trial(participants: int, seed: int) -> pd.DataFrame:
+def one_trial(participants: int, repeats: int, seed: int) -> pd.DataFrame:
     """Return, per task and model of one trial, AUROC, interval, and the models' AUROC among others."""
     matrices.LAYERS = layers()
     config = load_config(ROOT / "config/config.yaml")
@@ -90,24 +90,24 @@ def one_trial(participants: int, seed: int) -> pd.DataFrame:
                 folds_path=folds,
                 elsewhere_path=folder / "elsewhere.tsv",
             )
-            found.append(judge(load_inputs(name, sources, choices), choices, participants, seed))
+            found.append(judge(load_inputs(name, sources, choices), choices, participants, repeats, seed))
     return pd.concat(found, ignore_index=True)
 
 
-def judge(inputs: Inputs, choices: Choices, participants: int, seed: int) -> pd.DataFrame:
+def judge(inputs: Inputs, choices: Choices, participants: int, repeats: int, seed: int) -> pd.DataFrame:
     """Fit the folds of one trial and compare the intervals with what the models reach among the others."""
     everyone = np.random.default_rng(seed).permutation(inputs.classes.index.to_numpy())
     own, others = inputs.classes.loc[sorted(everyone[:participants])], sorted(everyone[participants:])
-    folds = outer_folds(own, folds=5, repeats=1, seed=seed).set_index("participant")["fold"]
+    folds = outer_folds(own, folds=5, repeats=repeats, seed=seed)
     (name, labels), *_ = contrasts(inputs.task, inputs.classes).items()
     predictions, truth = [], []
-    for fold in sorted(folds.unique()):
-        train, test = folds.index[folds != fold], folds.index[folds == fold]
-        fitted = fit_models(
-            replace(inputs.task), "full", inputs.blocks, labels.loc[train], choices.settings, derive_seed(seed, fold)
-        )
-        part = predict(fitted, inputs.blocks, test)
-        predictions.append(part.assign(repeat=1, label=part["participant"].map(labels), **{"class": name}))
+    for (repeat, fold), tested in folds.groupby(["repeat", "fold"])["participant"]:
+        train = own.index.difference(tested)
+        fold_seed = derive_seed(seed, repeat, fold)
+        fitted = fit_models(replace(inputs.task), "full", inputs.blocks, labels.loc[train], choices.settings, fold_seed)
+        part = predict(fitted, inputs.blocks, tested.tolist())
+        part = part.assign(repeat=repeat, fold=fold, label=part["participant"].map(labels), **{"class": name})
+        predictions.append(part)
         among = predict(fitted, inputs.blocks, others)
         among["label"] = among["participant"].map(labels)
         truth.append(among.groupby("model")[["label", "score"]].apply(lambda rows: auroc(rows["label"], rows["score"])))
@@ -121,11 +121,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--participants", type=int, default=140)
+    parser.add_argument("--repeats", type=int, default=4, help="times that everybody is predicted; 10 in a real run")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write the numbers of all trials there")
     options = parser.parse_args()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        trials = pool.map(partial(one_trial, options.participants), range(1, options.trials + 1))
+        trials = pool.map(partial(one_trial, options.participants, options.repeats), range(1, options.trials + 1))
         table = pd.concat(trials, ignore_index=True)
     if options.out:
         table.to_csv(options.out, sep="\t", index=False)

@@ -18,7 +18,9 @@ from immunosep.biomarkers.crossvalidate import evaluate_repeat
 from immunosep.biomarkers.evaluate import performance_table
 from immunosep.biomarkers.features import Predictors
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
+from immunosep.biomarkers.panel_steps import train_panel
 from immunosep.biomarkers.splits import grouped_folds, outer_folds
+from immunosep.biomarkers.steps import Choices, Inputs
 from immunosep.biomarkers.tasks import Task
 
 pytestmark = pytest.mark.leak
@@ -201,6 +203,54 @@ def test_a_test_participants_values_leave_every_training_artefact_bit_identical(
     pipeline = first.blocks[tampered].pipeline
     raw = [pipeline.decision_function(given[tampered].rows(test).values) for given in (blocks, other)]
     assert not np.array_equal(*raw)
+
+
+@pytest.mark.parametrize("feature_set", ["full", "no_definers_strict"])
+def test_a_test_participants_values_leave_the_panel_bit_identical(feature_set, tell):
+    blocks, classes = noise(1, visits=2)
+    # Something to be chosen, so that there is a panel.
+    shift = 3.0 * (classes.loc[blocks["rna"].participants.tolist()] == "MALS").to_numpy()
+    blocks["rna"] = replace(blocks["rna"], values=blocks["rna"].values + shift[:, None] * (np.arange(50) < 3))
+    for name in ("rna", "proteome"):
+        near = blocks[name].values[:, 9:10] + np.random.default_rng(5).normal(0, 0.1, (len(blocks[name].values), 1))
+        blocks[name] = replace(blocks[name], definer_values=near)
+    train, test = classes.index[:48], classes.index[48:]
+    labels = (classes == "MALS").astype(int).loc[train]
+    rule = {"size": 10, "pairs": 10, "expected_false": 0.2, "frequency": 0.7}
+    choices = Choices({"panel": rule, "max_features": 40}, {}, {}, 1)
+    inputs = Inputs(task(), classes, pd.Series("all", classes.index), blocks, [])
+    moved = {}
+    for name in ("rna", "proteome"):
+        theirs = np.isin(blocks[name].participants, test)[:, None]
+        noisy = np.random.default_rng(6).normal(0, 9, blocks[name].values.shape) * theirs
+        moved[name] = replace(
+            blocks[name],
+            values=blocks[name].values + noisy,
+            definer_values=blocks[name].definer_values + noisy[:, :1],
+        )
+    first = train_panel(inputs, feature_set, labels, choices, 7)
+    second = train_panel(replace(inputs, blocks=blocks | moved), feature_set, labels, choices, 7)
+
+    def learned_of(trained):
+        panel = trained.panel
+        parts = {"names": repr([trained.names[column] for column in panel.columns]).encode()}
+        parts["columns"], parts["frequency"] = panel.columns.tobytes(), panel.stability.frequency.tobytes()
+        parts["fill"], parts["centre"] = panel.imputer.statistics_.tobytes(), panel.scaler.mean_.tobytes()
+        parts["scale"], parts["model"] = panel.scaler.scale_.tobytes(), panel.model.coef_.tobytes()
+        for name, (fitted, varying) in trained.layers.items():
+            parts[f"{name} columns"], parts[f"{name} varying"] = fitted.columns_.tobytes(), varying.tobytes()
+        return parts
+
+    before, after = learned_of(first), learned_of(second)
+    different = [name for name in before if before[name] != after[name]]
+    tell(f"rna and proteome of twelve changed, panel, {feature_set}: {len(different)} of {len(before)} differ")
+    assert different == []
+    # Of 80 features two may count as chosen in a half, and here those are planted ones.
+    assert {first.names[column] for column in first.panel.columns} <= {("rna", f"rna{place}") for place in range(3)}
+    assert first.panel.columns.size
+    # The change did reach the test participants.
+    rows = [trained.panel.evidence(trained.table.rows(test).values) for trained in (first, second)]
+    assert not np.array_equal(*rows)
 
 
 def test_the_order_of_rows_participants_and_layers_changes_nothing(tell):

@@ -7,10 +7,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from immunosep.biomarkers.apply import COLUMNS, apply_model, load_model
 from immunosep.biomarkers.fold_steps import split_folds
 from immunosep.biomarkers.panel import PanelRule, choose_panel, nogueira, select_stable
 from immunosep.biomarkers.panel_steps import PANEL, choose_final_panel, evaluate_panel
+from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues
 from immunosep.biomarkers.steps import Choices, Sources
+from immunosep.errors import InputError
+from immunosep.integration.assemble import read_layer
 from immunosep.io import read_table, write_h5ad, write_table
 
 RULE = PanelRule(size=10, pairs=25, expected_false=0.2, frequency=0.7)
@@ -88,6 +92,7 @@ BIOMARKERS = {
     "min_unclassified": 20,
     "panel": {"size": 10, "pairs": 15, "expected_false": 1, "frequency": 0.7},
 }
+FEW = "refused: under 80% of the panel's markers were measured"
 FILTERS = {"rna": {"min_count": 10, "min_fraction": 0.1}, "proteome": {"min_detected": 0.5}}
 INTEGRATION = {"min_features": 15, "iterations": 200, "convergence": "fast", "drop_r2": 0.01}
 
@@ -122,7 +127,7 @@ def run(folder, labels, effect=2.5):
     choose_final_panel(
         task_name="endotype", sources=sources, choices=choices, predictions=[folder / "p.tsv"],
         chosen=[folder / "c.tsv"], panel_path=folder / "panel.tsv", summary_path=folder / "summary.tsv",
-        performance_path=folder / "performance.tsv",
+        performance_path=folder / "performance.tsv", model_path=folder / "panel.skops", epoch=0, shuffled=False,
     )  # fmt: skip
     return folder
 
@@ -159,6 +164,69 @@ def test_the_panel_can_be_applied_from_its_tables(tmp_path):
     expected = LogisticRegression(C=1.0, max_iter=2000).fit(scaled, labels == "MALS").decision_function(scaled)
     # Tables are written with six digits.
     np.testing.assert_allclose(log_odds, expected, atol=1e-3)
+
+
+def read_layers(folder):
+    return read_layer(folder / "rna.h5ad", "rna") | read_layer(folder / "proteome.h5ad", "proteome")
+
+
+def test_the_frozen_panel_predicts_by_the_formula_of_the_tables(tmp_path):
+    folder = run(tmp_path / "real", np.where(np.arange(60) % 5 < 2, "MALS", "SII"))
+    content = load_model(folder / "panel.skops")
+    layers = read_layers(folder)
+    table, checks = apply_model(content, layers, None)
+    assert list(table) == COLUMNS
+    panel = pd.read_csv(folder / "panel.tsv", sep="\t")
+    odds = pd.Series(pd.read_csv(folder / "summary.tsv", sep="\t")["intercept"].iloc[0], layers["rna"].obs_names)
+    for marker in panel.itertuples():
+        value = layers[marker.block].to_df()[marker.feature].reindex(odds.index).fillna(marker.fill)
+        odds += marker.coefficient * (value - marker.centre) / marker.scale
+    # Half of the markers are of the proteome, so that who has none is refused.
+    verdicts = checks.set_index("observation")["verdict"]
+    assert (verdicts[~verdicts.index.isin(layers["proteome"].obs_names)] == FEW).all()
+    used = verdicts.index[verdicts == "used"]
+    assert len(used) >= 0.97 * layers["proteome"].n_obs
+    assert table["observation"].tolist() == used.tolist()
+    assert set(table["model"]) == {"panel"}
+    np.testing.assert_allclose(table["probability"], 1 / (1 + np.exp(-odds[used])), atol=1e-4)
+    # Of proteins no more is asked for than the markers, and nobody's answer depends on the others.
+    two = layers["proteome"][:, ["proteome0", "proteome1"]]
+    few_assays = {name: data[used[:3]].copy() for name, data in (layers | {"proteome": two}).items()}
+    pd.testing.assert_frame_equal(apply_model(content, few_assays, None)[0], table[:3])
+
+
+def test_the_frozen_panel_refuses_what_it_cannot_judge(tmp_path):
+    folder = run(tmp_path / "real", np.where(np.arange(60) % 5 < 2, "MALS", "SII"))
+    content = load_model(folder / "panel.skops")
+    alone, checks = apply_model(content, {"rna": read_layers(folder)["rna"]}, None)
+    assert alone.empty
+    assert set(checks["block"]) == {"panel"}
+    assert checks["overlap"].max() == 0.5
+    far = read_layers(folder)
+    far["rna"].X[0, :2] = 1000
+    assert apply_model(content, far, None)[1]["verdict"].iloc[0] in ("refused: outside the training samples", FEW)
+    late = read_layers(folder)
+    for data in late.values():
+        data.obs["visit_day"] = 7.0
+    table, checks = apply_model(content | {"days": [1]}, late, None)
+    assert table.empty
+    assert set(checks["verdict"]) == {"refused: of day 7, and the model is of day 1"}
+
+
+def test_a_panel_of_nothing_is_no_model(tmp_path):
+    folder = run(tmp_path / "noise", np.where(np.arange(60) % 2, "MALS", "SII"), effect=0.0)
+    assert read_table(folder / "panel.tsv").empty
+    with pytest.raises(InputError, match="no feature is chosen in"):
+        load_model(folder / "panel.skops")
+
+
+def test_a_marker_among_log_ratios_is_found_again():
+    counts = np.random.default_rng(2).poisson(30, size=(20, 9)).astype(float)
+    for fitted in (LogRatios().fit(counts), LogCpm().fit(counts), MeasuredValues().fit(counts)):
+        kept = np.array([6, 2])
+        narrow, places = fitted.only(kept)
+        np.testing.assert_array_equal(narrow.transform(counts)[:, places], fitted.transform(counts)[:, kept])
+    assert MeasuredValues().fit(counts).only(kept)[0].reduced()[0].tolist() == [2, 6]
 
 
 def test_noise_is_not_learned_by_choosing_outside_the_folds(tmp_path):

@@ -2,7 +2,7 @@
 
 Needs what the classifiers need, and their folds. Steps: evaluate_panel (one job per repeat: the choice repeated in every
 outer fold), choose_panel (the panel on all participants, its stability, the procedure's performance). Makes
-results/biomarkers/<task>/{panel,panel_summary,panel_performance}.tsv.
+results/biomarkers/<task>/{panel,panel_summary,panel_performance}.tsv and panel.skops.
 """
 
 
@@ -59,6 +59,7 @@ rule choose_panel:
         panel="results/biomarkers/{task}/panel.tsv",
         summary="results/biomarkers/{task}/panel_summary.tsv",
         performance="results/biomarkers/{task}/panel_performance.tsv",
+        model="results/biomarkers/{task}/panel.skops",
     log:
         "logs/biomarkers/choose_panel/{task}.log",
     wildcard_constraints:
@@ -73,5 +74,7 @@ rule choose_panel:
         code=fingerprint("immunosep.biomarkers.panel_steps"),
         modalities=task_modalities,
         choices=panel_choices,
+        epoch=data_epoch(config),
+        shuffled=SHUFFLED,
     script:
         "../../scripts/biomarkers/choose_panel.py"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
@@ -42,6 +43,7 @@ COLUMNS = ["observation", "feature_set", "class", "model", "probability"]
 CHECKS = ["observation", "feature_set", "class", "block", "overlap", "distance", "verdict"]
 FUSIONS = {"fusion": "late_fusion", "clinical_omics": "clinical_omics"}
 """Late fusions: attribute of the fitted models and key of a frozen one, name of the model."""
+PANEL_MODEL = "panel"
 TRUSTED = (
     *("immunosep.biomarkers.estimators.SelectWithGaps", "immunosep.biomarkers.estimators.TopVariance"),
     *(f"immunosep.biomarkers.preparation.{name}" for name in ("LogCpm", "LogRatios", "MeasuredValues")),
@@ -131,7 +133,11 @@ def cloud(pipeline: Pipeline, values: NDArray[np.float64]) -> dict[str, float]:
     dict
         `median` and `spread` (scaled median absolute deviation) of the training samples' distances.
     """
-    far = distances(pipeline, values)
+    return typical(distances(pipeline, values))
+
+
+def typical(far: NDArray[np.float64]) -> dict[str, float]:
+    """Return median and spread of the training samples' distances; see `cloud`."""
     median = float(np.median(far))
     spread = 1.4826 * float(np.median(np.abs(far - median)))
     # A handful of clinical values may lie all at one distance; a tenth of it is then the least spread.
@@ -144,6 +150,11 @@ def distances(pipeline: Pipeline, values: NDArray[np.float64]) -> NDArray[np.flo
     scaled = values
     for step in head:
         scaled = step.transform(scaled)
+    return spread_out(scaled)
+
+
+def spread_out(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each row's root mean square; what is missing is left out."""
     measured = np.isfinite(scaled)
     squares = np.where(measured, scaled, 0.0) ** 2
     return np.sqrt(squares.sum(axis=1) / np.maximum(measured.sum(axis=1), 1))
@@ -180,9 +191,12 @@ def apply_model(
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for feature_set, classes in content["models"].items():
             for name, model in classes.items():
-                blocks, told = _blocks(content, model, samples)
+                if "layers" in model:
+                    table, told = _apply_panel(content, model, feature_set, samples)
+                else:
+                    blocks, told = _blocks(content, model, samples)
+                    table = _predict(model, feature_set, blocks, samples)
                 checks.append(told.assign(feature_set=feature_set, **{"class": name}))
-                table = _predict(model, feature_set, blocks, samples)
                 predictions.append(table.rename(columns={"participant": "observation"}).assign(**{"class": name}))
     joined = pd.concat(predictions, ignore_index=True)[COLUMNS]
     return joined.sort_values(COLUMNS[:4], ignore_index=True), pd.concat(checks, ignore_index=True)[CHECKS]
@@ -230,6 +244,44 @@ def _blocks(
         blocks[name] = block.take(verdict == "used")
     columns = ["observation", "block", "overlap", "distance", "verdict"]
     return blocks, pd.concat(checks, ignore_index=True) if checks else pd.DataFrame(columns=columns)
+
+
+def _apply_panel(
+    content: Mapping[str, Any], model: Mapping[str, Any], feature_set: str, samples: "_Samples"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predict with a panel of markers, and check its samples; a marker that was not measured is its training median.
+
+    A layer of the wrong time counts as not measured.
+    """
+    parts: list[pd.DataFrame] = []
+    wrong: dict[str, str] = {}
+    for name, own in model["layers"].items():
+        block = samples.block(name, own["features"], own["preparation"])
+        if block is None:
+            values, rows = np.empty((0, len(own["columns"]))), np.empty(0, dtype=str)
+        else:
+            time = _wrong_time(content, samples.layers[name])
+            wrong |= dict(zip(block.observations[time != ""].tolist(), time[time != ""].tolist(), strict=True))
+            values = _gaps(own["preparation"]).transform(block.values)[:, own["columns"]]
+            if isinstance(own["preparation"], LogRatios):
+                values[_known_reads(block, samples.layers[name]) < MIN_KNOWN_READS] = np.nan
+            values, rows = values[time == ""], block.observations[time == ""]
+        parts.append(pd.DataFrame(values, index=rows))
+    everyone = sorted({*wrong, *(row for part in parts for row in part.index)})
+    values = np.hstack([part.reindex(everyone).to_numpy() for part in parts])
+    overlap = np.isfinite(values).mean(axis=1)
+    far = spread_out((values - model["centre"]) / model["scale"])
+    far = (far - model["cloud"]["median"]) / model["cloud"]["spread"]
+    few = f"refused: under {MIN_OVERLAP:.0%} of the panel's markers were measured"
+    told = np.array([wrong.get(row, few) for row in everyone], dtype=str)
+    verdict = np.full(len(everyone), "used", dtype=object)
+    verdict[np.abs(far) > MAX_DISTANCE] = "refused: outside the training samples"
+    verdict[overlap < MIN_OVERLAP] = told[overlap < MIN_OVERLAP]
+    filled = np.where(np.isfinite(values), values, model["fill"])
+    odds = model["intercept"] + (filled - model["centre"]) / model["scale"] @ model["coefficients"]
+    table = pd.DataFrame({"participant": everyone, "feature_set": feature_set, "probability": expit(odds)})
+    checks = {"observation": everyone, "block": PANEL_MODEL, "overlap": overlap, "distance": far, "verdict": verdict}
+    return table[verdict == "used"].assign(model=PANEL_MODEL), pd.DataFrame(checks)
 
 
 def chosen(pipeline: Pipeline, size: int) -> Iterator[NDArray[np.intp]]:

@@ -56,6 +56,20 @@ class Preparation(TransformerMixin, BaseEstimator):
         copy.n_features_in_ = needed.size
         return needed, copy
 
+    def only(self, kept: NDArray[np.intp]) -> "tuple[Preparation, NDArray[np.intp]]":
+        """Return a fitted copy that need not choose more than some of the chosen columns, and where it puts these.
+
+        Parameters
+        ----------
+        kept
+            Which of `columns_`.
+        """
+        check_is_fitted(self, "columns_")
+        columns = np.unique(self.columns_[kept])
+        copy = clone(self)
+        copy.columns_, copy.n_features_in_ = columns, self.n_features_in_
+        return copy, np.searchsorted(columns, self.columns_[kept])
+
     def _needed(self) -> NDArray[np.intp]:
         return self.columns_
 
@@ -171,6 +185,11 @@ class LogRatios(Preparation):
     def transform(self, X: ArrayLike) -> Array:
         """Return the log-ratios of the chosen columns to their geometric mean."""
         return clr(self._check(X, reset=False)[:, self.columns_], self.pseudocount)
+
+    def only(self, kept: NDArray[np.intp]) -> "tuple[LogRatios, NDArray[np.intp]]":
+        """Return itself: every log-ratio rests on all chosen columns."""
+        check_is_fitted(self, "columns_")
+        return self, kept
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that counts are not negative."""

@@ -200,12 +200,7 @@ def freeze_model(
     With `shuffled` labels, made for a dry run, the file says so.
     """
     folds = read_table(sources.folds)
-    header = {
-        "format": FORMAT,
-        "task": task_name,
-        "labels": "shuffled" if shuffled else "as derived",
-        "epoch": epoch,
-    }
+    header = model_header(task_name, epoch=epoch, shuffled=shuffled)
     if folds.empty:
         write_model({**header, "status": read_table(performance_path)["note"].iloc[0]}, model_path)
         write_table(pd.DataFrame(columns=list(TRAINING)), training_path)
@@ -228,22 +223,31 @@ def freeze_model(
             )
             for name, labels in contrasts(task, classes).items()
         }
-    content = {
-        **header,
-        "frozen_upstream": inputs.upstream,
-        "status": "fitted",
-        "target": task.target,
-        "days": list(task.days),
-        "baseline": task.baseline,
-        "models": fitted,
-        "data_sha256": data_digest(inputs.blocks, classes),
-        "folds_sha256": folds["digest"].iloc[0],
-        "versions": versions(),
-    }
-    write_model(content, model_path)
+    write_model({**header, **model_facts(inputs, folds, fitted)}, model_path)
     participants = read_clinical(sources.participants, "participants") if sources.participants else None
     labels = read_table(sources.labels)
     write_table(training_table(task, classes, inputs.blocks, labels, participants), training_path)
+
+
+def model_header(task_name: str, *, epoch: int, shuffled: bool) -> dict[str, Any]:
+    """Return what every model file says, be there a model or not; see `freeze_model`."""
+    labels = "shuffled" if shuffled else "as derived"
+    return {"format": FORMAT, "task": task_name, "labels": labels, "epoch": epoch}
+
+
+def model_facts(inputs: Inputs, folds: pd.DataFrame, models: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a model file behind its header: the models, and what they were fitted on."""
+    return {
+        "frozen_upstream": inputs.upstream,
+        "status": "fitted",
+        "target": inputs.task.target,
+        "days": list(inputs.task.days),
+        "baseline": inputs.task.baseline,
+        "models": models,
+        "data_sha256": data_digest(inputs.blocks, inputs.classes),
+        "folds_sha256": folds["digest"].iloc[0],
+        "versions": versions(),
+    }
 
 
 def permute(
