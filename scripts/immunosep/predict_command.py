@@ -18,7 +18,7 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             "checks says why), 2 nothing could be predicted."
         ),
     )
-    parser.add_argument("--model", required=True, metavar="SKOPS", help="frozen model (model.skops or panel.skops of a task)")
+    parser.add_argument("--model", required=True, metavar="SKOPS", help="frozen model: model.skops or panel.skops")
     parser.add_argument(
         "--sample",
         action="append",

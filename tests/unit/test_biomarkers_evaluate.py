@@ -10,12 +10,13 @@ from immunosep.biomarkers.evaluate import (
     PERFORMANCE,
     auroc,
     average_repeats,
-    bootstrap_auroc,
     calibration_line,
     curves_table,
+    fold_auroc,
     performance_table,
     separation_bound,
 )
+from immunosep.biomarkers.resampling import draw, drawn_auroc
 
 
 def predictions(label, probability, *, score=None, **keys):
@@ -61,10 +62,71 @@ def test_auroc_counts_ties_of_different_folds_as_ties():
     assert np.isnan(auroc(np.array([1, 1]), np.array([0.3, 0.4])))
 
 
+def folded(label, score, folds, repeats):
+    """Predictions of everybody in each repeat, the folds drawn anew."""
+    parts = []
+    for repeat in range(repeats):
+        fold = np.random.default_rng(repeat).permutation(np.arange(label.size) % folds)
+        values = score(fold) if callable(score) else score
+        parts.append(predictions(label, np.full(label.size, 0.5), score=values, repeat=repeat, fold=fold))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_area_counts_pairs_of_one_fold():
+    generator = np.random.default_rng(5)
+    label = generator.integers(0, 2, 40)
+    table = folded(label, lambda fold: np.round(generator.normal(size=40) + 0.5 * label, 1), 4, 3)
+    in_order = pairs = 0
+    for _, part in table.groupby(["repeat", "fold"]):
+        up, down = (part.loc[part["label"] == value, "score"].to_numpy() for value in (1, 0))
+        in_order += (up[:, None] > down).sum() + 0.5 * (up[:, None] == down).sum()
+        pairs += up.size * down.size
+    assert fold_auroc(table) == pytest.approx(in_order / pairs, rel=1e-12)
+    assert performance_table(table, "t", bootstrap=5, seed=1)["auroc"].iloc[0] == fold_auroc(table)
+    one = table[table["repeat"] == 0]
+    assert fold_auroc(one.assign(fold=0)) == pytest.approx(roc_auc_score(one["label"], one["score"]))
+    assert np.isnan(fold_auroc(one[one["label"] == 1]))
+
+
+def test_what_a_fold_adds_to_its_scores_does_not_count():
+    """A fold with fewer of a class trains a model that thinks it more frequent: pairs across folds are out of order."""
+    label = np.arange(60) % 2
+    generator = np.random.default_rng(1)
+    noise = generator.normal(size=60)
+
+    def biased(fold):
+        share = pd.Series(label).groupby(fold).transform("mean").to_numpy()
+        return noise - 20 * share
+
+    table = folded(label, biased, 5, 1)
+    row = performance_table(table, "t", bootstrap=400, seed=1).iloc[0]
+    whole = roc_auc_score(table["label"], table["score"])
+    assert whole < 0.45
+    assert row["auroc"] == fold_auroc(table.assign(score=np.tile(noise, 1)))
+    assert row["auroc_low"] < row["auroc"] < row["auroc_high"]
+    # As wide as that of the scores over all folds, and around the other centre.
+    widths = np.quantile(drawn_auroc(label, table["score"].to_numpy(), draw(60, 400, 1)), [0.025, 0.975])
+    assert row["auroc_high"] - row["auroc_low"] == pytest.approx(np.ptp(widths), abs=0.05)
+
+
+def test_repeats_that_agree_on_nothing_are_no_separation():
+    """Averaged over repeats the classes separate; no single model separates them."""
+    label = np.arange(40) % 2
+    generator = np.random.default_rng(2)
+    table = folded(label, lambda fold: label + generator.normal(size=40), 2, 40)
+    assert (
+        average_repeats(table).groupby("label")["score"].max()[0]
+        < average_repeats(table).groupby("label")["score"].min()[1]
+    )
+    row = performance_table(table, "t", bootstrap=50, seed=1).iloc[0]
+    assert 0.7 < row["auroc"] < 0.85
+    assert (row["auroc_low"], row["auroc_high"]) == (min(row["auroc"], separation_bound(20)), 1.0)
+
+
 def test_bootstrap_is_sklearns_auroc_on_the_drawn_participants():
     generator = np.random.default_rng(3)
     label, score = generator.integers(0, 2, 40), np.round(generator.normal(size=40), 1)  # with ties
-    areas = bootstrap_auroc(label, score, resamples=60, seed=11)
+    areas = drawn_auroc(label, score, draw(40, 60, 11))
     weights = np.random.default_rng(11).multinomial(40, np.full(40, 1 / 40), size=60)
     by_hand = [roc_auc_score(np.repeat(label, w), np.repeat(score, w)) for w in weights]
     np.testing.assert_allclose(areas, by_hand, rtol=1e-12)
@@ -76,9 +138,8 @@ def test_the_interval_covers_a_known_area():
     label = np.repeat([0, 1], 60)
     covered = 0
     for run in range(100):
-        low, high = np.quantile(
-            bootstrap_auroc(label, generator.normal(size=120) + label, resamples=300, seed=run), [0.025, 0.975]
-        )
+        scores = generator.normal(size=120) + label
+        low, high = np.quantile(drawn_auroc(label, scores, draw(120, 300, run)), [0.025, 0.975])
         covered += low <= 0.7602 <= high
     assert 89 <= covered <= 99
 
@@ -173,7 +234,9 @@ def test_the_calibration_is_that_of_one_repeat_and_not_of_their_average():
         # the repeat, which the average over ten takes away.
         odds = 2 * label - 1 + generator.normal(size=400) + np.random.default_rng(9).normal(size=400)
         probability = 1 / (1 + np.exp(-odds))
-        parts.append(pd.DataFrame({"label": label, "probability": probability, "score": odds, "repeat": repeat}))
+        parts.append(
+            pd.DataFrame({"label": label, "probability": probability, "score": odds, "repeat": repeat, "fold": 1})
+        )
     table = pd.concat(parts).assign(model="m", feature_set="full", **{"class": "c"})
     table["participant"] = table.groupby("repeat").cumcount().map("p{:03d}".format)
     row = performance_table(table, "t", bootstrap=10, seed=1).iloc[0]

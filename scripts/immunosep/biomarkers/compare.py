@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from immunosep.biomarkers.classes import person_table
-from immunosep.biomarkers.evaluate import KEYS, PERFORMANCE, auroc, average_repeats, bootstrap_auroc, performance_table
+from immunosep.biomarkers.evaluate import KEYS, PERFORMANCE, area_of, auroc, average_repeats, performance_table
+from immunosep.biomarkers.resampling import draw, interval
 
 DIFFERENCES: Final = (
     "task",
@@ -153,7 +154,7 @@ def subgroup_table(
     Parameters
     ----------
     predictions
-        As `evaluate.performance_table` takes them.
+        As `evaluate.performance_table` takes them; the AUROC of a group is `evaluate.area_of`.
     levels
         Columns of `subgroup_levels`; an empty text is no group.
     task
@@ -172,6 +173,7 @@ def subgroup_table(
         Columns `SUBGROUPS`.
     """
     rows: list[dict[str, object]] = []
+    raw = dict(list(predictions.groupby(KEYS)))
     for keys, part in average_repeats(predictions).groupby(KEYS, sort=True):
         for variable in levels:
             own = part.assign(level=part["participant"].map(levels[variable]).fillna(""))
@@ -184,7 +186,8 @@ def subgroup_table(
                 if told and not smallest:
                     row["note"] = "one class only"
                 elif told or (variable in LEFT_OUT and name == "no" and smallest >= min_group):
-                    row |= _measured(group, told=told, bootstrap=bootstrap, seed=seed)
+                    theirs = raw[keys][raw[keys]["participant"].isin(group["participant"])]
+                    row |= _measured(group, theirs, told=told, bootstrap=bootstrap, seed=seed)
                 else:
                     row["note"] = f"fewer than {min_group} in a class, or hidden with such a group"
                 rows.append(row)
@@ -192,14 +195,14 @@ def subgroup_table(
     return table.astype({"n": "Int64", "n_positive": "Int64"})
 
 
-def _measured(group: pd.DataFrame, *, told: bool, bootstrap: int, seed: int) -> dict[str, object]:
+def _measured(group: pd.DataFrame, raw: pd.DataFrame, *, told: bool, bootstrap: int, seed: int) -> dict[str, object]:
     """Return the AUROC of a group with its interval, and the numbers of its participants where they may be told."""
-    label, score = group["label"].to_numpy(), group["score"].to_numpy()
-    low, high = np.nanquantile(bootstrap_auroc(label, score, resamples=bootstrap, seed=seed), [0.025, 0.975])
-    area = {"auroc": auroc(label, score), "auroc_low": low, "auroc_high": high}
+    found, draws = area_of(raw, group, draw(len(group), bootstrap, seed))
+    low, high = interval(draws)
+    area = {"auroc": found, "auroc_low": low, "auroc_high": high}
     if not told:
         return {**area, "note": "numbers hidden: too few are left out"}
-    return {**area, "n": label.size, "n_positive": int(label.sum()), "note": ""}
+    return {**area, "n": len(group), "n_positive": int(group["label"].sum()), "note": ""}
 
 
 def _hidden(groups: Mapping[str, pd.Series], min_group: int) -> set[str]:
@@ -233,7 +236,7 @@ def transfer_table(predictions: Mapping[str, pd.DataFrame], task: str, *, bootst
     parts = []
     for scheme, table in predictions.items():
         if len(table):
-            own = performance_table(table, task, bootstrap=bootstrap, seed=seed)
+            own = performance_table(table.assign(fold=1), task, bootstrap=bootstrap, seed=seed)
             groups = table.groupby(["model", "feature_set"])["fold"].nunique().rename("groups")
             parts.append(own.join(groups, on=["model", "feature_set"]).assign(scheme=scheme))
     joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
