@@ -139,7 +139,7 @@ def measures(facts: Facts) -> Answer:
     references = joined([f"`{name}`" for name in REFERENCES if name in facts.task.comparators], "or")
     runs = facts.biomarkers["permutations"]
     return Answer(
-        "AUROC with a percentile interval of "
+        "AUROC among participants of one test fold, over all folds and repeats, with a percentile interval of "
         f"{facts.biomarkers['bootstrap']} resamples of participants (it holds the models fixed; auroc_sd is the spread "
         "over the repeats), AUPRC with the prevalence, balanced accuracy, Brier score, slope and intercept of "
         f"calibration, net benefit, predictive values at {prevalences}; curves: figures 07 to 09. Models against "
@@ -157,7 +157,8 @@ def calculation(facts: Facts) -> Answer:
     """Item 12g."""
     return Answer(
         "Each participant is predicted by the models of the folds that did not hold them; probabilities and scores are "
-        "averaged over the repeats. New samples: `immunosep predict` with model.skops, which refits nothing."
+        "averaged over the repeats, for all measures but the AUROC and the calibration. New samples: `immunosep "
+        "predict` with model.skops, which refits nothing."
     )
 
 
