@@ -198,7 +198,7 @@ def area_of(raw: pd.DataFrame, averaged: pd.DataFrame, weights: Array) -> tuple[
 
     The AUROC is `fold_auroc`. The resamples are drawn from the scores averaged over repeats, whose AUROC varies from
     participants to participants as much as it should but lies off the centre; they are moved to it on the scale of log
-    odds. Over 100 simulated trials their 95 % interval holds the AUROC of the fitted models among other people in 92.5 %
+    odds. Over 100 simulated trials their 95 % interval holds the AUROC of the fitted models among others in 92.5 %
     (`tests/benchmarks/interval_coverage.py`). Drawn from the pairs within folds they would vary too little: with
     ten repeats each participant meets nearly all others.
 
