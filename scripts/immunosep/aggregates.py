@@ -14,9 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunosep.qc import VERDICTS
+from immunosep.stats.groups import ALL
+from immunosep.stats.populations import POPULATIONS
 
 SECOND = "*"
 POOLED = "other sites"
+# What a row of the trial's statistics is about.
+_WHAT = ("population", "group", "endpoint", "option", "criterion", "death_rule", "discharge_rule", "measure", "arm")
 
 
 def small(k: int) -> str:
@@ -241,6 +245,54 @@ def without_small(
     rests = [counts[whole] - counts[part] for part, whole in parts]
     counts = pd.concat([counts, *rests], axis="columns")
     return table[~((counts > 0) & (counts < k)).any(axis="columns")]
+
+
+def without_near(table: pd.DataFrame, columns: Sequence[str], k: int) -> pd.DataFrame:
+    """Leave out the rows from which, beside another one, a count of 1 to k - 1 people could be worked out.
+
+    Parameters
+    ----------
+    table
+        Text. Rows that differ in `population` alone (each of `POPULATIONS` within the one before), or in `group` alone
+        (parts of `ALL`), are about the same people but for some.
+    columns
+        Counts; those that the table does not have are passed over.
+    k
+        Smallest number of people that may be told.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Without the populations that differ by few from a larger one that stays, and, where the groups together lack few
+        of all, without the smallest of them.
+    """
+    if table.empty:
+        return table
+    counts = [column for column in columns if column in table]
+    numbers = table[counts].apply(pd.to_numeric, errors="coerce")
+    same = [column for column in table if column in _WHAT]
+
+    def few(difference: pd.Series) -> bool:
+        return bool(difference.abs().between(1, k - 1).any())
+
+    gone: set[object] = set()
+    if "population" in table:
+        order = table["population"].map(POPULATIONS.index).sort_values(kind="stable").index
+        keys = table.loc[order, [column for column in same if column != "population"]].agg("\t".join, axis=1)
+        for rows in keys.groupby(keys).groups.values():
+            stay: list[object] = []
+            for row in rows:
+                near = any(few(numbers.loc[row] - numbers.loc[other]) for other in stay)
+                (gone.add if near else stay.append)(row)
+    if "group" in table:
+        left = table.drop(index=list(gone))
+        keys = left[[column for column in same if column != "group"]].agg("\t".join, axis=1)
+        for rows in keys.groupby(keys).groups.values():
+            whole = [row for row in rows if left.at[row, "group"] == ALL]
+            parts = numbers.loc[rows.difference(whole)].sort_values(counts[0], kind="stable").index.tolist()
+            while whole and parts and few(numbers.loc[whole[0]] - numbers.loc[parts].sum(min_count=1)):
+                gone.add(parts.pop(0))
+    return table.drop(index=list(gone))
 
 
 def large_classes(performance: pd.DataFrame, k: int) -> pd.DataFrame:

@@ -133,18 +133,23 @@ OUTPUTS: Final = (
     Output("biomarkers/<task>/panel.skops", "cohort", "keep", "the two tables of the panel say what is in it"),
     Output("biomarkers/<task>/panels/", "cohort", "keep", "one row per participant"),
     # the trial's own statistics, role unblinded
-    Output("trial/effects.tsv", "cohort", "aggregate", "comparisons whose every count is large enough"),
+    Output(
+        "trial/effects.tsv",
+        "cohort",
+        "aggregate",
+        "comparisons whose every count is large enough, differences between them too",
+    ),
     Output(
         "trial/sensitivity.tsv",
         "cohort",
         "aggregate",
-        "comparisons whose every count is large enough",
+        "comparisons whose every count is large enough, differences between them too",
     ),
     Output(
         "trial/populations.tsv",
         "cohort",
         "aggregate",
-        "populations whose every count is large enough",
+        "populations whose every count is large enough, differences between them too",
     ),
     Output("trial/sample_size.tsv", "public", "share", "arithmetic of the protocol"),
     Output("trial/survival.tsv", "cohort", "keep", "days of single deaths"),

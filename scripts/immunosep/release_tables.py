@@ -134,10 +134,16 @@ def _landmarks(release: Release, place: str, _: Mapping[str, str]) -> dict[str, 
 def _counted(
     *columns: str, parts: Sequence[tuple[str, str]] = ()
 ) -> Callable[[Release, str, Mapping[str, str]], dict[str, bytes]]:
-    """Return a maker that leaves out the rows with a small count, or a small rest of one, in one of the columns."""
+    """Return a maker that leaves out the rows with a small count, or a small rest of one, in one of the columns.
+
+    And of the trial's statistics those that differ from others by a small count.
+    """
 
     def make(release: Release, place: str, _: Mapping[str, str]) -> dict[str, bytes]:
-        return {place: _tsv(agg.without_small(release.table(place), columns, release.k, parts))}
+        table = agg.without_small(release.table(place), columns, release.k, parts)
+        if place.startswith("trial/"):
+            table = agg.without_near(table, columns, release.k)
+        return {place: _tsv(table)}
 
     return make
 

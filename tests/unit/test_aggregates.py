@@ -19,6 +19,7 @@ from immunosep.aggregates import (
     suppress_columns,
     verdicts_by_layer,
     verdicts_by_site,
+    without_near,
     without_small,
 )
 
@@ -143,3 +144,31 @@ def test_rows_about_few_are_left_out():
 def test_a_table_of_counts(counts, expected):
     table = pd.DataFrame({"day": ["2"], "response": counts[:1], "nonresponse": counts[1:]})
     assert suppress_columns(table, ["day"], K).to_numpy().tolist() == [["2", *expected]]
+
+
+def rows_of(*rows):
+    columns = ["population", "group", "endpoint", "n_active", "n_placebo"]
+    return pd.DataFrame(rows, columns=columns).astype(str)
+
+
+def test_no_difference_of_populations_tells_of_few():
+    table = rows_of(
+        ("per_protocol", "all", "sofa", 60, 62), ("itt", "all", "sofa", 70, 69), ("mitt", "all", "sofa", 68, 69),
+        ("itt", "all", "death", 70, 69), ("mitt", "all", "death", 70, 69),
+    )  # fmt: skip
+    found = without_near(table, ["n_active", "n_placebo", "absent"], K)
+    # Of those who were never dosed there are two; who was not treated per protocol were 10 and 7.
+    assert found.index.tolist() == [0, 1, 3, 4]
+    assert without_near(table[:0], ["n_active"], K).empty
+
+
+def test_no_rest_of_the_groups_tells_of_few():
+    table = rows_of(
+        ("itt", "all", "sofa", 70, 69), ("itt", "MALS", "sofa", 20, 22), ("itt", "SII", "sofa", 47, 47),
+        ("itt", "all", "death", 70, 69), ("itt", "MALS", "death", 20, 22), ("itt", "SII", "death", 50, 47),
+    )  # fmt: skip
+    # Three of the active arm are of neither endotype; without the smaller group 23 are not of the other.
+    assert without_near(table, ["n_active", "n_placebo"], K).index.tolist() == [0, 2, 3, 4, 5]
+    # A group that was too small to be told is not worked out from the others.
+    small = rows_of(("itt", "all", "sofa", 40, 40), ("itt", "SII", "sofa", 37, 36))
+    assert without_near(small, ["n_active", "n_placebo"], K).index.tolist() == [0]
