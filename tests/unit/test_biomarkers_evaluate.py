@@ -109,6 +109,15 @@ def test_what_a_fold_adds_to_its_scores_does_not_count():
     assert row["auroc_high"] - row["auroc_low"] == pytest.approx(np.ptp(widths), abs=0.05)
 
 
+def test_what_falls_short_of_a_separation_is_not_known_more_closely():
+    # One pair of 196 out of order: the percentiles would begin at about 0.97, a full separation at 0.768.
+    probability = np.r_[np.linspace(0.6, 0.9, 13), 0.45, 0.46, np.linspace(0.1, 0.4, 13)]
+    row = performance_table(predictions(np.repeat([1, 0], 14), probability), "t", bootstrap=200, seed=1).iloc[0]
+    assert row["auroc"] == pytest.approx(195 / 196)
+    assert (row["auroc_low"], row["auroc_high"]) == (pytest.approx(separation_bound(14)), 1.0)
+    assert "14 disjoint pairs" in row["note"]
+
+
 def test_repeats_that_agree_on_nothing_are_no_separation():
     """Averaged over repeats the classes separate; no single model separates them."""
     label = np.arange(40) % 2

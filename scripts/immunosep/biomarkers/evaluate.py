@@ -79,8 +79,8 @@ def performance_table(predictions: pd.DataFrame, task: str, *, bootstrap: int, s
         Resamples of participants for the 95 % percentile intervals, and their seed; of the AUROC see `area_of`. An
         interval holds the fitted models fixed; `auroc_sd`, over repeats, shows what refolding adds. Where the classes
         separate fully every resample says the same of the AUROC, and `separation_bound` takes the place of the
-        percentiles; `note` says so. A limit of the calibration that is missing is infinite: the classes separate in
-        more than one of forty resamples.
+        percentiles, as it does of a percentile that is closer still; `note` says so. A limit of the calibration that is
+        missing is infinite: the classes separate in more than one of forty resamples.
 
     Returns
     -------
@@ -223,12 +223,17 @@ def _interval(area: float, areas: Array, smaller: int) -> tuple[float, float, st
     """Return the 95 % interval of an AUROC and a note: percentiles of the resamples, or the bound of a separation."""
     if np.isnan(area):
         return area, area, "no test fold holds both classes"
-    # The averaged scores may separate the classes where those of single repeats do not.
-    if area not in (0.0, 1.0) and not np.isin(areas[~np.isnan(areas)], (0.0, 1.0)).all():
-        return *interval(areas), ""
     bound = separation_bound(smaller)
-    note = f"classes separate fully: bound of the AUROC from {smaller} disjoint pairs, not the bootstrap"
-    return (min(area, bound), 1.0, note) if area > 0.5 else (0.0, max(area, 1 - bound), note)
+    # The averaged scores may separate the classes where those of single repeats do not.
+    if area in (0.0, 1.0) or np.isin(areas[~np.isnan(areas)], (0.0, 1.0)).all():
+        note = f"classes separate fully: bound of the AUROC from {smaller} disjoint pairs, not the bootstrap"
+        return (min(area, bound), 1.0, note) if area > 0.5 else (0.0, max(area, 1 - bound), note)
+    low, high = interval(areas)
+    if low <= bound and high >= 1 - bound:
+        return low, high, ""
+    # Near a separation the resamples are all alike; what falls short of one is not known more closely than one.
+    note = f"near a full separation: limit of one, from {smaller} disjoint pairs"
+    return min(low, bound), max(high, 1 - bound), note
 
 
 def separation_bound(pairs: int) -> float:
