@@ -8,6 +8,9 @@ Make the trial once, then run this on a quiet machine, from the project's folder
 It freezes the task's model with the settings of `config/config.yaml`, all layers, models and feature sets, takes the
 day-1 sample of one participant in every layer, and runs the command on it. It ends with 1 where the best of the repeats
 takes more than three seconds.
+
+Measured on the endotype of a trial of 280, two cores: 2.3 to 2.5 s for all six layers and 55 predictions, 2.1 to 2.4 s
+for one layer; 2.8 to 3.1 s while the same machine ran a third slower. Two seconds of it are the libraries' imports.
 """
 
 import argparse
