@@ -227,13 +227,17 @@ def _open_pdf(data: bytes, place: str) -> _Opened:
 
 
 def _pdf_strings(data: bytes) -> bytes:
-    """Spell out the strings of a PDF; those of one array are one text, cut only for kerning."""
+    """Spell out the strings of a PDF; those of one array are one text, cut only for kerning.
+
+    But for the arrays of a map of characters: they list those that a font has, 0 to 8 of one that never wrote a nine.
+    """
+    is_map = b"begincmap" in data
     text = io.BytesIO()
     in_array = False
     for match in _PDF_TOKEN.finditer(data):
         token = match[0]
         if token in (b"[", b"]"):
-            in_array = token == b"["
+            in_array = token == b"[" and not is_map
             text.write(b"\n")
             continue
         if token.startswith(b"("):

@@ -251,6 +251,10 @@ def test_what_may_leave_is_clean(tmp_path, watch):
     )
     (tmp_path / "text.md").write_text(text)
     (tmp_path / "values.h5ad").write_bytes(_matrix(tmp_path))
+    # A font of a figure that shows every digit but nine, one after the other: the code, and nobody's.
+    digits = " ".join(f"<{ord(digit):04x}>" for digit in CODE)
+    font = f"begincmap 1 beginbfrange <0030> <0038> [{digits}] endbfrange endcmap"
+    (tmp_path / "digits.pdf").write_bytes(pdf(font.encode()) + b"\nxref\n")
     (tmp_path / "figure.pdf").write_bytes(pdf(b"BT [ (A) -3 (UROC 0.81) ] TJ ET", b"(ROC)") + b"\nxref\n")
     (tmp_path / "values.h5ad.npy").write_bytes(npy(np.arange(0, 10**6, 7)))
     (tmp_path / "halves.npy").write_bytes(npy(np.array([1, np.inf, int(CODE) % 1000], dtype="float16")))
