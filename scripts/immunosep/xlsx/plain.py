@@ -7,8 +7,10 @@ or the like, all that follows does, so that what is read never depends on which 
 """
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
+
+_Piece = TypeVar("_Piece")
 
 # Printable ASCII means itself in any encoding that a workbook is written in. Without '<' and '&', which begin something
 # else; within quotation marks without those; between tags without ']', because ']]>' is not allowed there.
@@ -63,20 +65,12 @@ def split_rows(blocks: Iterator[bytes]) -> Iterator[bytes | PlainRow]:
     bytes or PlainRow
         In the worksheet's order. The bytes alone are a worksheet again, without the plain rows.
     """
-    for data, readable in _whole(blocks, b"</row>"):
-        passed = 0
-        if readable:
-            text = data.decode("latin-1")  # One character for each byte, so that places are the same in both.
-            at = data.find(b"<row ")
-            while at >= 0:
-                row = _ROW.match(text, at)
-                if row is not None:
-                    if at > passed:
-                        yield data[passed:at]
-                    yield _plain_row(row)
-                    passed = row.end()
-                at = data.find(b"<row ", max(passed, at + 1))
-        yield data[passed:]
+    return _split(blocks, b"<row ", b"</row>", _ROW, _plain_row)
+
+
+def split_texts(blocks: Iterator[bytes]) -> Iterator[bytes | list[str]]:
+    """Part a workbook's table of texts into plain ones and what a parser has to read; see `split_rows`."""
+    return _split(blocks, b"<si>", b"</si>", _ITEMS, _plain_texts)
 
 
 def _plain_row(row: re.Match[str]) -> PlainRow:
@@ -88,21 +82,31 @@ def _plain_row(row: re.Match[str]) -> PlainRow:
     return PlainRow(int(row[1]), [], _CELLS.findall(row.string, start, end))
 
 
-def split_texts(blocks: Iterator[bytes]) -> Iterator[bytes | list[str]]:
-    """Part a workbook's table of texts into plain ones and what a parser has to read; see `split_rows`."""
-    for data, readable in _whole(blocks, b"</si>"):
+def _plain_texts(items: re.Match[str]) -> list[str]:
+    return _ITEM.findall(items.string, *items.span())
+
+
+def _split(
+    blocks: Iterator[bytes],
+    opening: bytes,
+    closing: bytes,
+    plain: re.Pattern[str],
+    read: Callable[[re.Match[str]], _Piece],
+) -> Iterator[bytes | _Piece]:
+    """Part XML into what a pattern reads, from an opening tag on, and the rest."""
+    for data, readable in _whole(blocks, closing):
         passed = 0
         if readable:
-            text = data.decode("latin-1")
-            at = data.find(b"<si>")
+            text = data.decode("latin-1")  # One character for each byte, so that places are the same in both.
+            at = data.find(opening)
             while at >= 0:
-                items = _ITEMS.match(text, at)
-                if items is not None:
+                found = plain.match(text, at)
+                if found is not None:
                     if at > passed:
                         yield data[passed:at]
-                    yield _ITEM.findall(text, at, items.end())
-                    passed = items.end()
-                at = data.find(b"<si>", max(passed, at + 1))
+                    yield read(found)
+                    passed = found.end()
+                at = data.find(opening, max(passed, at + 1))
         yield data[passed:]
 
 
