@@ -17,8 +17,8 @@ plus omics 0.960, early fusion 0.959, proteome 0.957, missingness 0.50. Calibrat
 on the genera of nares 1.20. A repeat took 193 to 209 s of processor time and 2.2 GB: 17 minutes for ten, two at once.
 
 On its SOFA response, all ten repeats: planted 0.787; clinical plus omics 0.783, rna and mofa 0.782, late fusion 0.778,
-proteome 0.773, early fusion 0.766, clinical 0.647, missingness 0.49; slopes 0.82 to 1.19 in every model with signal, late
-fusion 0.96. A repeat took 59 to 68 s: 5.4 minutes for ten, two at once.
+proteome 0.773, early fusion 0.766, clinical 0.647, missingness 0.49; slopes 0.82 to 1.19 in every model with signal,
+late fusion 0.96. A repeat took 59 to 68 s: 5.4 minutes for ten, two at once.
 
 The figures of the response are of pairs within a test fold; those of the endotype are of the scores averaged over
 repeats, as the table had them before. Two repeats by pairs: rna 0.971, mofa 0.967, late fusion 0.963.
