@@ -16,7 +16,6 @@ from immunosep.biomarkers.apply import (
     FORMAT,
     MAX_DISTANCE,
     MIN_OVERLAP,
-    _clinical_value,
     apply_model,
     chosen,
     load_model,
@@ -24,6 +23,7 @@ from immunosep.biomarkers.apply import (
 from immunosep.biomarkers.features import Predictors, omics_predictors
 from immunosep.biomarkers.frozen import frozen_content, write_model
 from immunosep.biomarkers.models import Settings, fit_factors, fit_models, predict
+from immunosep.biomarkers.new_samples import clinical_value
 from immunosep.biomarkers.tasks import Task
 from immunosep.errors import InputError
 from immunosep.integration.assemble import to_observations
@@ -117,8 +117,8 @@ def test_an_answer_does_not_depend_on_who_else_is_in_the_file(trial):
 
 def test_clinical_values_are_taken_as_they_were_measured():
     table = pd.DataFrame({"ferritin_screening": ["4096", ""], "age_years": ["70", "71"]})
-    np.testing.assert_array_equal(_clinical_value(table, "ferritin_screening"), [12, np.nan])
-    np.testing.assert_array_equal(_clinical_value(table, "age_years"), [70, 71])
+    np.testing.assert_array_equal(clinical_value(table, "ferritin_screening"), [12, np.nan])
+    np.testing.assert_array_equal(clinical_value(table, "age_years"), [70, 71])
 
 
 def test_a_missing_layer_is_done_without(trial):

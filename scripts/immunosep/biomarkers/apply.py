@@ -1,7 +1,7 @@
 """A frozen model on new samples: nothing is refitted, and nobody's answer depends on who else is in the file."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
 from immunosep.biomarkers.calibration import Calibrated
-from immunosep.biomarkers.clock import FIRST_DOSE_DAY
 from immunosep.biomarkers.early import Early, joined_names
 from immunosep.biomarkers.estimators import Tuned
-from immunosep.biomarkers.features import NOT_LAYERS, Predictors, clinical_scale
+from immunosep.biomarkers.features import NOT_LAYERS, Predictors
 from immunosep.biomarkers.fusion import Fusion, Stack
 from immunosep.biomarkers.models import Factors, Models, predict
-from immunosep.biomarkers.preparation import LogCpm, LogRatios, MeasuredValues, Preparation
+from immunosep.biomarkers.new_samples import Samples, known_reads, no_rows, wrong_time
+from immunosep.biomarkers.preparation import LogRatios, MeasuredValues, Preparation
 from immunosep.errors import InputError
-from immunosep.integration.factors import dense
 from immunosep.io import PathLike
 
 logger = logging.getLogger(__name__)
@@ -186,7 +185,7 @@ def apply_model(
     robust standard deviations, and `used` or why not. A refused layer is left out of the joint models.
     """
     predictions, checks = [], []
-    samples = _Samples(layers, clinical)
+    samples = Samples(layers, clinical)
     # The models hold what was valid when they were fitted, and here it is checked what is given to them.
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for feature_set, classes in content["models"].items():
@@ -203,7 +202,7 @@ def apply_model(
 
 
 def _blocks(
-    content: Mapping[str, Any], model: Mapping[str, Any], samples: "_Samples"
+    content: Mapping[str, Any], model: Mapping[str, Any], samples: Samples
 ) -> tuple[dict[str, Predictors], pd.DataFrame]:
     """Return the usable rows of each block, and the checks of all."""
     blocks, checks = {}, []
@@ -214,7 +213,7 @@ def _blocks(
             continue
         overlap = _overlap(fitted["pipeline"], block)
         known = (
-            _known_reads(block, samples.layers[name]) if isinstance(preparation, LogRatios) else np.ones(len(overlap))
+            known_reads(block, samples.layers[name]) if isinstance(preparation, LogRatios) else np.ones(len(overlap))
         )
         far = distances(_gap_tolerant(fitted["pipeline"]), block.values)
         far = (far - fitted["cloud"]["median"]) / fitted["cloud"]["spread"]
@@ -228,7 +227,7 @@ def _blocks(
             "used",
         )
         if name in samples.layers:
-            time = _wrong_time(content, samples.layers[name])
+            time = wrong_time(content, samples.layers[name])
             verdict = np.where(time != "", time, verdict)
         checks.append(
             pd.DataFrame(
@@ -247,7 +246,7 @@ def _blocks(
 
 
 def _apply_panel(
-    content: Mapping[str, Any], model: Mapping[str, Any], feature_set: str, samples: "_Samples"
+    content: Mapping[str, Any], model: Mapping[str, Any], feature_set: str, samples: Samples
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Predict with a panel of markers, and check its samples; a marker that was not measured is its training median.
 
@@ -260,11 +259,11 @@ def _apply_panel(
         if block is None:
             values, rows = np.empty((0, len(own["columns"]))), np.empty(0, dtype=str)
         else:
-            time = _wrong_time(content, samples.layers[name])
+            time = wrong_time(content, samples.layers[name])
             wrong |= dict(zip(block.observations[time != ""].tolist(), time[time != ""].tolist(), strict=True))
             values = _gaps(own["preparation"]).transform(block.values)[:, own["columns"]]
             if isinstance(own["preparation"], LogRatios):
-                values[_known_reads(block, samples.layers[name]) < MIN_KNOWN_READS] = np.nan
+                values[known_reads(block, samples.layers[name]) < MIN_KNOWN_READS] = np.nan
             values, rows = values[time == ""], block.observations[time == ""]
         parts.append(pd.DataFrame(values, index=rows))
     everyone = sorted({*wrong, *(row for part in parts for row in part.index)})
@@ -304,27 +303,8 @@ def _overlap(pipeline: Pipeline, block: Predictors) -> NDArray[np.float64]:
     return np.min([measured[:, columns].mean(axis=1) for columns in chosen(pipeline, block.features.size)], axis=0)
 
 
-def _known_reads(block: Predictors, data: AnnData) -> NDArray[np.float64]:
-    """Return the share of each sample's reads that belong to genera of the model; 0 without a read."""
-    total = np.asarray(dense(data.layers["counts"]), dtype=np.float64).sum(axis=1)
-    return np.divide(block.values.sum(axis=1), total, out=np.zeros(len(total)), where=total > 0)
-
-
-def _wrong_time(content: Mapping[str, Any], data: AnnData) -> NDArray[np.str_]:
-    """Say of each sample why its time is not that of the model; an empty text where it is, or is not known."""
-    day = data.obs["visit_day"].to_numpy(dtype=np.float64)
-    days = content["days"]
-    off = np.isfinite(day) & ~np.isin(day, days) & bool(days)
-    told = [f"refused: of day {value:g}, and the model is of day {', '.join(map(str, days))}" for value in day]
-    wrong = np.where(off, told, "")
-    if content["baseline"] and "pre_dose" in data.obs:
-        dosed = (day == FIRST_DOSE_DAY) & (data.obs["pre_dose"].astype(str) == "no").to_numpy()
-        wrong = np.where(dosed & ~off, "refused: from after the first dose, and the model is of before it", wrong)
-    return wrong
-
-
 def _predict(
-    model: Mapping[str, Any], feature_set: str, blocks: Mapping[str, Predictors], samples: "_Samples"
+    model: Mapping[str, Any], feature_set: str, blocks: Mapping[str, Predictors], samples: Samples
 ) -> pd.DataFrame:
     """Predict with the models of each block, with those of all layers, and with MOFA."""
     everyone = sorted({name for block in blocks.values() for name in block.participants.tolist()})
@@ -338,7 +318,7 @@ def _predict(
     if model["early"]:
         layers = {name: head for name, head in heads.items() if name not in NOT_LAYERS}
         single.early = Early(layers, _tuned(model["early"]))
-    absent = {name: _no_rows(name, own["features"]) for name, own in model["blocks"].items() if name not in blocks}
+    absent = {name: no_rows(name, own["features"]) for name, own in model["blocks"].items() if name not in blocks}
     tables = [predict(single, {**blocks, **absent}, everyone)]
     if model["mofa"]:
         joint = model["mofa"]
@@ -348,7 +328,7 @@ def _predict(
         for name, features in joint["features"].items():
             block = samples.block(name, features, joint["preparations"][name])
             allowed = blocks[name].participants if name in blocks else np.empty(0, dtype=str)
-            given[name] = block.rows(allowed.tolist()) if block is not None else _no_rows(name, features)
+            given[name] = block.rows(allowed.tolist()) if block is not None else no_rows(name, features)
         empty = Predictors("mofa", np.empty((0, 0)), *(np.empty(0, dtype=str),) * 3, np.empty(0, dtype=bool))
         factors = Factors(joint["transformer"], preparations, empty)
         boosted = {name: _tuned(own) for name, own in model["boosted"].items() if name == "mofa"}
@@ -414,65 +394,3 @@ def _gap_tolerant(pipeline: Pipeline) -> Pipeline:
 
 def _gaps(preparation: Preparation) -> "Preparation | WithGaps":
     return preparation if isinstance(preparation, MeasuredValues) else WithGaps(preparation)
-
-
-class _Samples:
-    """New samples, and their values by the features of a model: many of its models take the same."""
-
-    def __init__(self, layers: Mapping[str, AnnData], clinical: pd.DataFrame | None) -> None:
-        self.layers = layers
-        self.clinical = clinical
-        # The features are kept beside, so that no other array can have their identity.
-        self._blocks: dict[tuple[str, int, bool], tuple[Any, Predictors]] = {}
-
-    def block(self, name: str, features: NDArray[np.str_], preparation: Preparation) -> Predictors | None:
-        """Return the model's features of a block in their order, NaN where not measured; None without the block."""
-        if name not in self.layers and (name != "clinical" or self.clinical is None):
-            return None
-        key = name, id(features), isinstance(preparation, (LogCpm, LogRatios))
-        if key not in self._blocks:
-            values, rows = self._clinical(features) if name == "clinical" else self._layer(name, features, preparation)
-            names, nothing = np.asarray(features, dtype=str), np.zeros(len(features), dtype=bool)
-            self._blocks[key] = features, Predictors(name, values.astype(float), rows, rows, names, nothing)
-        return self._blocks[key][1]
-
-    def _clinical(self, features: NDArray[np.str_]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-        assert self.clinical is not None
-        values = np.column_stack([_clinical_value(self.clinical, feature) for feature in features])
-        return values, self.clinical.index.to_numpy().astype(str)
-
-    def _layer(
-        self, name: str, features: NDArray[np.str_], preparation: Preparation
-    ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-        data = self.layers[name]
-        counted = isinstance(preparation, (LogCpm, LogRatios))
-        if counted and "counts" not in data.layers:
-            raise InputError(f"{name}: the model takes counts, and the sample file has no layer `counts`.")
-        matrix = dense(data.layers["counts"] if counted else data.X)
-        # The index is that of the data itself, which is hashed once for all blocks.
-        place = data.var_names.get_indexer(np.asarray(features, dtype=object))
-        # A genus that a table of genera does not list was not found; any other feature was not measured.
-        absent = 0.0 if isinstance(preparation, LogRatios) else np.nan
-        return np.where(place >= 0, matrix[:, np.maximum(place, 0)], absent), data.obs_names.to_numpy().astype(str)
-
-
-def _no_rows(name: str, features: Sequence[str]) -> Predictors:
-    names, width = np.empty(0, dtype=str), len(features)
-    return Predictors(
-        name, np.empty((0, width)), names, names, np.asarray(features, dtype=str), np.zeros(width, dtype=bool)
-    )
-
-
-def _clinical_value(clinical: pd.DataFrame, feature: str) -> NDArray[np.float64]:
-    """Return one clinical predictor: a number, or whether a category has a level (`sex=M`); NaN where missing."""
-    column, _, level = feature.partition("=")
-    if column not in clinical:
-        return np.full(len(clinical), np.nan)
-    text = clinical[column].astype(str).str.strip()
-    if level:
-        return np.where(text == "", np.nan, text == level).astype(float)
-    number = pd.to_numeric(text.where(text != ""), errors="coerce").to_numpy(float)
-    wrong = text[np.isnan(number) & (text != "").to_numpy()]
-    if len(wrong):
-        raise InputError(f"clinical values: column {column} holds {wrong.iloc[0]!r} where a number is expected.")
-    return clinical_scale(feature, number)
