@@ -105,11 +105,20 @@ def _holds(scanner: Scanner, path: Path, place: str) -> bool:
     return any(True for _ in scan_file(scanner, path, place))
 
 
-def _is_closed(path: Path) -> bool:
-    """Whether a file, or one packed in it, cannot be opened: broken, locked, or of a kind that is not read here."""
-    if path.is_symlink() or not path.is_file() or path.name.endswith(_READS):
-        return False
-    return any(part.problem and part.problem != TIME_STAMP for part in parts(path.read_bytes(), ""))
+def _look_into(scanner: Scanner, path: Path, place: str) -> str:
+    """Return ``held`` of a file that holds the participant; ``closed`` of one that cannot be opened, or one in it."""
+    if any(True for _ in scanner.name(place)):
+        return "held"
+    if place.endswith(_READS):
+        return ""
+    if path.is_symlink() or not path.is_file():
+        return "held" if _holds(scanner, path, place) else ""
+    closed = False
+    for part in parts(path.read_bytes(), place):
+        if any(True for _ in scanner.part(part)):
+            return "held"
+        closed |= part.problem not in ("", TIME_STAMP)
+    return "closed" if closed else ""
 
 
 class InputTraces(NamedTuple):
@@ -138,6 +147,11 @@ class InputTraces(NamedTuple):
         """All that hold the participant."""
         return [*self.tables, *self.raw, *self.other]
 
+    def keep(self, place: str, state: str) -> None:
+        """Add a file that is not edited here, by what `_look_into` says of it."""
+        if state:
+            (self.other if state == "held" else self.closed).append(place)
+
 
 def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
     """Find a participant in the input tables, the sealed ones included, among the raw files, and elsewhere in the run.
@@ -158,19 +172,13 @@ def find_inputs(config: Mapping[str, Any], person: Person) -> InputTraces:
             found.raw.append(place)
         elif _loses_rows(path, person, named.get(place, ())):
             found.tables[place] = named.get(place, ())
-        elif _holds(scanner, path, path.name):
-            found.other.append(place)
-        elif _is_closed(path):
-            found.closed.append(place)
+        else:
+            found.keep(place, _look_into(scanner, path, path.name))
     searched = {Path(place).resolve() for place in seen}
     for path in _elsewhere(config):
         place = path.as_posix()
-        if path.resolve() in searched:
-            continue
-        if any(True for _ in scanner.name(place)) or _holds(scanner, path, place):
-            found.other.append(place)
-        elif _is_closed(path):
-            found.closed.append(place)
+        if path.resolve() not in searched:
+            found.keep(place, _look_into(scanner, path, place))
     found.raw.sort()
     return found
 
